@@ -1,0 +1,44 @@
+"""The function's own queue, seen from inside: putting a message off, and parking one that can never work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from functions.shared.inbox import Envelope
+
+LONGEST_WAIT_SECONDS = 900
+FIRST_WAIT_SECONDS = 15
+"""Back-off 15, 30, 60 … 900 s: a passing fault costs seconds, and 30 receives (the queue's limit) last for over six
+hours, longer than any outage of amoCRM we know of; after that the message lies in the dead letters."""
+
+
+class Queue:
+    """`client` is a lazy boto3 SQS client."""
+
+    def __init__(self, client: Callable[[], Any], queue_url: str, dead_letters_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+        self._dead_letters_url = dead_letters_url
+
+    def postpone(self, envelope: Envelope, after: float | None) -> None:
+        """Let the message come back after `after` seconds, or by back-off; the caller reports it as failed."""
+        backed_off = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (envelope.receive_count - 1))
+        wait = backed_off if after is None else max(after, 1)
+        self._client().change_message_visibility(
+            QueueUrl=self._queue_url,
+            ReceiptHandle=envelope.receipt_handle,
+            VisibilityTimeout=int(min(wait, LONGEST_WAIT_SECONDS)),
+        )
+
+    def park(self, envelope: Envelope, reason: str, detail: str) -> None:
+        """Keep a message that can never work in the dead letters, with its reason, so that nothing is lost silently."""
+        attributes = {
+            "reason": {"DataType": "String", "StringValue": reason},
+            "detail": {"DataType": "String", "StringValue": detail[:500] or "-"},
+        }
+        self._client().send_message(
+            QueueUrl=self._dead_letters_url,
+            MessageBody=envelope.body or "-",  # SQS refuses an empty body
+            MessageAttributes=attributes,
+        )

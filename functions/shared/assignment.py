@@ -1,0 +1,105 @@
+"""What was decided about a lead, and the ledger of a team it was decided against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from functions.distribute.fairness import Ledger
+
+ARRIVAL = "arrival"
+"""Cause of the first assignment of a lead. Causes are business keys: one decision per lead and cause."""
+
+
+class Mode(StrEnum):
+    """By which rule the owner was found. All but `fair` consider the owner alone, and cost nobody a turn."""
+
+    FAIR = "fair"
+    OWN_CLIENT = "own_client"
+    MANUAL = "manual"
+    DUTY = "duty"
+
+
+class State(StrEnum):
+    """pending → applied; or the turn was given back: a human was faster (overtaken), the lead is gone,
+    or amoCRM refused the owner (withdrawn: the lead is decided anew)."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    OVERTAKEN = "overtaken"
+    GONE = "gone"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A member who was considered: his deficits before the lead, in total and in its channel, and his claim on it,
+    all in UNITs (functions.distribute.fairness)."""
+
+    user_id: int
+    total: int
+    channel: int
+    claim: int
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One decision.
+
+    `considered` are those who could take the lead, `excluded` the user ids that each rule kept out; `seen_owner` the
+    responsible user when we decided (0: nobody); `uid` the item of «Неразобранное» to accept; `decided_together`
+    how many decisions share `ledger_version`; until `lease_until` one worker does the effects and nobody else.
+    """
+
+    lead_id: int
+    cause: str
+    team: str
+    channel: str
+    owner: int
+    mode: Mode
+    considered: tuple[Standing, ...]
+    excluded: Mapping[str, tuple[int, ...]]
+    seen_owner: int
+    decided_at: datetime
+    arrived_at: datetime
+    department_version: int
+    ledger_version: int = 0
+    decided_together: int = 1
+    uid: str | None = None
+    state: State = State.PENDING
+    lease_until: datetime | None = None
+
+    @property
+    def claims(self) -> dict[int, int]:
+        return {standing.user_id: standing.claim for standing in self.considered}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its effects are still to be done."""
+        return self.state is State.PENDING
+
+
+@dataclass(frozen=True)
+class TeamLedger:
+    """The ledger of a team as stored: balances, an integer version, and the counters that caps are judged by.
+
+    `given` counts leads by user id on `day` (ISO date in the department's zone). `open` counts open leads by user id:
+    read from amoCRM at `counted_at`, and one more for every lead given since.
+    """
+
+    team: str
+    version: int = 0
+    books: Ledger[int] = field(default_factory=Ledger)
+    day: str = ""
+    given: Mapping[int, int] = field(default_factory=dict)
+    counted_at: datetime | None = None
+    open: Mapping[int, int] = field(default_factory=dict)
+
+    def on_day(self, day: str) -> TeamLedger:
+        """The same ledger with the day's counters, which start at nothing on a new day."""
+        return self if self.day == day else replace(self, day=day, given={})
+
+    def counted(self, open_leads: Mapping[int, int], at: datetime) -> TeamLedger:
+        return replace(self, open=dict(open_leads), counted_at=at)

@@ -1,0 +1,19 @@
+"""A lead that nobody can take yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class WaitingLead:
+    """`next_check` is when somebody may be able to take it; `uid` its item of «Неразобранное»; `reason` for people."""
+
+    lead_id: int
+    team: str
+    channel: str
+    reason: str
+    arrived_at: datetime
+    next_check: datetime
+    uid: str | None = None
