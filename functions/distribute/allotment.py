@@ -1,0 +1,164 @@
+"""Deciding and storing: one transaction a chunk, decided anew when somebody else moved the ledger."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+
+from functions.distribute import eligibility
+from functions.distribute.decision import Candidate, Moment, Unassigned, decide, take_back
+from functions.distribute.waiting_room import next_check, reason
+from functions.shared.absence import Absence
+from functions.shared.adapters.dynamodb.absences import Absences
+from functions.shared.adapters.dynamodb.assignments import (
+    DECISIONS_PER_TRANSACTION,
+    AlreadyDecided,
+    Assignments,
+    LedgerMoved,
+)
+from functions.shared.assignment import Assignment, State, TeamLedger
+from functions.shared.clock import Clock
+from functions.shared.crm import User
+from functions.shared.department import Department, Team
+from functions.shared.errors import Contended
+from functions.shared.ports import AmoCrm
+from functions.shared.waiting import WaitingLead
+
+LEASE = timedelta(seconds=75)
+"""Longer than the function's timeout of 60 s: whoever decided is finished or dead when it ends."""
+
+TRIES = 8
+"""Two functions at a time share a ledger (MaximumConcurrency in template.yaml): one conflict is usual, eight are not."""
+
+COUNT_AGAIN = timedelta(minutes=5)
+"""Open leads are counted in amoCRM this often; between, every lead given is added."""
+
+
+@dataclass
+class Allotted:
+    """`stored` decisions are ours to act on; `contested` lead ids were decided by another worker meanwhile."""
+
+    stored: list[Assignment] = field(default_factory=list)
+    waiting: list[WaitingLead] = field(default_factory=list)
+    contested: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What one team's decisions of this run rest on; `open_leads` counts in amoCRM when a cap needs it."""
+
+    moment: Moment
+    absences: list[Absence]
+    open_leads: Callable[[], dict[int, int] | None]
+
+
+class Allotment:
+    """Gives candidates out. One object per run: it keeps the users and the count of open leads it has read."""
+
+    def __init__(
+        self, department: Department, amocrm: AmoCrm, assignments: Assignments, absences: Absences, clock: Clock
+    ) -> None:
+        self._department = department
+        self._amocrm = amocrm
+        self._assignments = assignments
+        self._absences = absences
+        self._clock = clock
+        self._users: dict[int, User] | None = None
+
+    def allot(self, team: Team, candidates: Sequence[Candidate]) -> Allotted:
+        """Decide all candidates of a team, oldest first, and store what was decided."""
+        situation = self._situation(team)
+        result = Allotted()
+        queue = sorted(candidates, key=lambda candidate: (candidate.arrived_at, candidate.lead_id))
+        ledger = self._ledger(team, situation)
+        while queue:
+            chunk, queue = queue[:DECISIONS_PER_TRANSACTION], queue[DECISIONS_PER_TRANSACTION:]
+            ledger = self._allot_chunk(team, chunk, situation, ledger, result)
+        return result
+
+    def give_back(self, assignment: Assignment, state: State) -> bool:
+        """Reverse all claims of a lead that is not his any more; False if another worker did it before."""
+        for attempt in range(TRIES):
+            ledger = self._assignments.ledger(assignment.team)
+            try:
+                self._assignments.give_back(ledger, take_back(ledger, assignment), assignment, state)
+            except (LedgerMoved, Contended):
+                self._pause(attempt)
+            except AlreadyDecided:
+                return False
+            else:
+                return True
+        raise Contended(f"the ledger of team {assignment.team} moved {TRIES} times in a row")
+
+    def _allot_chunk(
+        self, team: Team, chunk: list[Candidate], situation: Situation, ledger: TeamLedger, result: Allotted
+    ) -> TeamLedger:
+        for attempt in range(TRIES):
+            outcome = decide(ledger, team, chunk, situation.moment)
+            try:
+                ledger, stored = self._assignments.decide(ledger, outcome.ledger, outcome.assignments)
+            except AlreadyDecided as others:
+                result.contested |= others.lead_ids
+                chunk = [candidate for candidate in chunk if candidate.lead_id not in others.lead_ids]
+            except (LedgerMoved, Contended):
+                self._pause(attempt)
+                ledger = self._ledger(team, situation)
+            else:
+                result.stored += stored
+                result.waiting += [self._waiting(team, one, situation) for one in outcome.unassigned]
+                return ledger
+        raise Contended(f"the ledger of team {team.name} moved {TRIES} times in a row")
+
+    def _situation(self, team: Team) -> Situation:
+        now = self._clock.now()
+        absences = [absence for absence in self._absences.of_team(team.name) if absence.covers(now)]
+        absent = {absence.user_id for absence in absences}
+        users = self._read_users()
+        moment = Moment(
+            now=now,
+            day=now.astimezone(self._department.timezone).date().isoformat(),
+            hindered=eligibility.obstacles(team, users, absent, now),
+            duty=eligibility.duty(team, users, absent),
+            department_version=self._department.version,
+            lease_until=now + LEASE,
+        )
+        return Situation(moment, absences, self._open_leads(team))
+
+    def _ledger(self, team: Team, situation: Situation) -> TeamLedger:
+        """The team's ledger, with open leads counted lately if a cap of the team needs them."""
+        ledger = self._assignments.ledger(team.name)
+        now = situation.moment.now
+        if ledger.counted_at and now - ledger.counted_at < COUNT_AGAIN:
+            return ledger
+        counts = situation.open_leads()
+        return ledger.counted(counts, now) if counts is not None else ledger
+
+    def _open_leads(self, team: Team) -> Callable[[], dict[int, int] | None]:
+        """Counts the open leads of those who have a cap on them, in amoCRM, once and only if asked; None: no caps."""
+        capped = [member.user_id for member in team.members if member.max_open is not None]
+        pipelines = [pipeline.id for pipeline in self._department.pipelines_of(team)]
+        return cache(lambda: self._amocrm.open_leads_of(capped, pipelines) if capped else None)
+
+    def _waiting(self, team: Team, unassigned: Unassigned, situation: Situation) -> WaitingLead:
+        candidate, moment = unassigned.candidate, situation.moment
+        return WaitingLead(
+            lead_id=candidate.lead_id,
+            team=team.name,
+            channel=candidate.channel,
+            reason=reason(unassigned.refused),
+            arrived_at=candidate.arrived_at,
+            next_check=next_check(team, unassigned.refused, situation.absences, moment.now, self._department.timezone),
+            uid=candidate.uid,
+        )
+
+    def _read_users(self) -> dict[int, User]:
+        if self._users is None:
+            self._users = {user.id: user for user in self._amocrm.users()}
+        return self._users
+
+    def _pause(self, attempt: int) -> None:
+        """Full jitter, so that two functions that collided do not collide again."""
+        self._clock.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 no secret depends on it

@@ -1,0 +1,61 @@
+"""Reading again what the hints speak of: leads, their requests in «Неразобранное», the clients behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from functions.distribute.triage import Clients, in_unsorted
+from functions.shared.clock import Clock
+from functions.shared.crm import Lead, UnsortedItem
+from functions.shared.department import Department
+from functions.shared.ports import AmoCrm
+
+LAG_WAITS = (2.0, 4.0)
+"""Seconds. A new lead may be missing from amoCRM's lists for a moment; what is then still missing is read alone."""
+
+READ_ALONE = 20
+"""More leads than this are not read one by one in one run: the others come back later."""
+
+LEADS_OF_A_CLIENT = 50
+"""The latest leads of a client tell who works with him; a wholesale buyer may have thousands."""
+
+
+class Reader:
+    def __init__(self, amocrm: AmoCrm, clock: Clock) -> None:
+        self._amocrm = amocrm
+        self._clock = clock
+
+    def leads(self, lead_ids: Collection[int]) -> tuple[dict[int, Lead], set[int]]:
+        """The leads that exist, and the ids about which nothing can be said yet; all others are gone."""
+        found = self._amocrm.leads(lead_ids)
+        for wait in LAG_WAITS:
+            missing = set(lead_ids) - found.keys()
+            if not missing:
+                return found, set()
+            self._clock.sleep(wait)
+            found |= self._amocrm.leads(missing)
+        missing = set(lead_ids) - found.keys()
+        for lead_id in sorted(missing)[:READ_ALONE]:
+            lead = self._amocrm.lead(lead_id)
+            if lead:
+                found[lead_id] = lead
+        return found, set(sorted(missing)[READ_ALONE:])
+
+    def items(self, uids: Mapping[int, str], leads: Iterable[Lead], department: Department) -> dict[int, UnsortedItem]:
+        """The unsorted items by lead id; `uids` are those that the hints named, the others are looked for."""
+        unsorted = {lead.id: lead for lead in leads if in_unsorted(lead, department)}
+        known = {uid for lead_id, uid in uids.items() if lead_id in unsorted}
+        items = list(self._amocrm.unsorted(known).values()) if known else []
+        unknown = [lead for lead_id, lead in unsorted.items() if lead_id not in uids]
+        for pipeline_id in sorted({lead.pipeline_id for lead in unknown}):
+            items += self._amocrm.unsorted_of_pipeline(pipeline_id)
+        return {item.lead_id: item for item in items if item.lead_id in unsorted}
+
+    def clients(self, leads: Collection[Lead]) -> Clients:
+        """The contacts of these leads and the other leads of those contacts."""
+        contact_ids = {contact for lead in leads for contact in lead.contacts}
+        contacts = self._amocrm.contacts(contact_ids) if contact_ids else {}
+        others = {
+            lead_id for contact in contacts.values() for lead_id in sorted(contact.leads)[-LEADS_OF_A_CLIENT:]
+        } - {lead.id for lead in leads}
+        return Clients(contacts, self._amocrm.leads(others) if others else {})

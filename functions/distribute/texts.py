@@ -1,0 +1,87 @@
+"""What the manager reads on the card. Texts depend on the stored decision alone: a text is also the marker by which
+a repeated run recognises its own task and note."""
+
+from __future__ import annotations
+
+from functions.distribute.fairness import UNIT
+from functions.shared.assignment import Assignment, Mode, Standing
+from functions.shared.department import Department, Team
+
+_TEXTS = {
+    "ru": {
+        "task": "Новый лид ({channel}). Ответить клиенту в течение {minutes} мин",
+        Mode.FAIR: "Conveyor: лид получает {owner}, очередь по справедливости. {balance} Мог(ли) взять: {considered}.",
+        Mode.OWN_CLIENT: "Conveyor: лид получает {owner}, это его (её) клиент. Очередь остальных не тронута.",
+        Mode.DUTY: "Conveyor: лид получает дежурный {owner}, больше никто не может взять его сейчас.",
+        "owed": "До этого лида недополучено: всего {total}, в канале «{channel}» {in_channel}.",
+        "excluded": "Не могли взять: {excluded}.",
+        "unknown_user": "нет в amoCRM",
+        "switched_off": "отключён в amoCRM",
+        "no_rights": "нет прав на сделки",
+        "paused": "пауза",
+        "absent": "отсутствует",
+        "off_shift": "не его смена",
+        "channel": "другой канал",
+        "max_open": "предел открытых сделок",
+        "max_per_day": "дневной предел",
+    },
+    "en": {
+        "task": "New lead ({channel}). Answer the client within {minutes} min",
+        Mode.FAIR: "Conveyor: the lead goes to {owner}, fairly next. {balance} Could take it: {considered}.",
+        Mode.OWN_CLIENT: "Conveyor: the lead goes to {owner}, whose client it is. Nobody else's turn was spent.",
+        Mode.DUTY: "Conveyor: the lead goes to {owner} on duty; nobody else can take it now.",
+        "owed": "Owed before this lead: {total} in total, {in_channel} in channel «{channel}».",
+        "excluded": "Could not take it: {excluded}.",
+        "unknown_user": "not in amoCRM",
+        "switched_off": "switched off in amoCRM",
+        "no_rights": "no rights on leads",
+        "paused": "paused",
+        "absent": "away",
+        "off_shift": "off shift",
+        "channel": "other channel",
+        "max_open": "cap of open leads",
+        "max_per_day": "cap of the day",
+    },
+}
+
+
+def task_text(assignment: Assignment, department: Department, team: Team) -> str:
+    """The first-answer task."""
+    words = _TEXTS[department.language]
+    return words["task"].format(channel=assignment.channel, minutes=team.first_answer.within_minutes)
+
+
+def why_note(assignment: Assignment, department: Department, team: Team) -> str:
+    """The short note: who got the lead and why, who could not."""
+    words = _TEXTS[department.language]
+    note = words[assignment.mode].format(
+        owner=_name(team, assignment.owner),
+        balance=_balance(assignment, words["owed"], department.language),
+        considered=", ".join(_name(team, standing.user_id) for standing in assignment.considered),
+    )
+    excluded = [
+        f"{_name(team, user_id)} ({words[rule]})"
+        for rule, user_ids in assignment.excluded.items()
+        for user_id in user_ids
+    ]
+    return f"{note} {words['excluded'].format(excluded=', '.join(excluded))}" if excluded else note
+
+
+def _balance(assignment: Assignment, owed: str, language: str) -> str:
+    mine = next(standing for standing in assignment.considered if standing.user_id == assignment.owner)
+    return owed.format(
+        total=_leads(mine, mine.total, language),
+        in_channel=_leads(mine, mine.channel, language),
+        channel=assignment.channel,
+    )
+
+
+def _leads(standing: Standing, deficit: int, language: str) -> str:
+    """What he is owed with his claim on this lead, in leads: `0,62`."""
+    text = f"{(deficit + standing.claim) / UNIT:.2f}"
+    return text.replace(".", ",") if language == "ru" else text
+
+
+def _name(team: Team, user_id: int) -> str:
+    member = team.member(user_id)
+    return member.name if member else str(user_id)

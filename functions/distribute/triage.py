@@ -1,0 +1,85 @@
+"""What a lead that arrived is, once it was read again: a candidate, or nothing for us and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from functions.distribute.decision import Candidate
+from functions.distribute.intake import Hint
+from functions.shared.channels import channel_of
+from functions.shared.crm import Contact, Lead, UnsortedItem
+from functions.shared.department import Department, Team
+
+NEW_CONTACT = timedelta(seconds=60)
+"""A contact made together with its lead has the maker as responsible user; that is no acquaintance."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The clients behind a batch: contacts by id, and their other leads by id."""
+
+    contacts: Mapping[int, Contact]
+    leads: Mapping[int, Lead]
+
+
+def not_ours(lead: Lead, department: Department) -> str | None:
+    """Why the lead is not distributed, or None if it is."""
+    pipeline = department.pipeline(lead.pipeline_id)
+    if pipeline is None:
+        return "unknown_pipeline"
+    if pipeline.role not in department.distributes:
+        return "pipeline_not_distributed"
+    return "closed" if lead.is_closed else None
+
+
+def in_unsorted(lead: Lead, department: Department) -> bool:
+    """Whether the lead still sits in «Неразобранное», where only an accept gives it an owner."""
+    pipeline = department.pipeline(lead.pipeline_id)
+    return pipeline is not None and lead.status_id == pipeline.unsorted_status_id
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The place the leads arrive at. `token_user` owns whatever the API creates: that is nobody's choice."""
+
+    department: Department
+    team: Team
+    token_user: int
+
+
+def candidate(hint: Hint, lead: Lead, item: UnsortedItem | None, clients: Clients, desk: Desk) -> Candidate:
+    """The lead as the decision sees it."""
+    responsible = lead.responsible_user_id
+    chosen = desk.team.member(responsible) is not None and responsible != desk.token_user
+    client = lead.contacts[0] if lead.contacts else None
+    return Candidate(
+        lead_id=lead.id,
+        channel=channel_of(lead, item, desk.department.channel_rules),
+        arrived_at=hint.arrived_at,
+        seen_owner=responsible,
+        uid=item.uid if item else None,
+        client=client,
+        own_manager=_own_manager(lead, clients, desk),
+        manual_owner=responsible if chosen else None,
+    )
+
+
+def _own_manager(lead: Lead, clients: Clients, desk: Desk) -> int | None:
+    """Who of the team works with this client: the owner of his latest open lead, else his contact's."""
+    contacts = [clients.contacts[contact] for contact in lead.contacts if contact in clients.contacts]
+    for other in _latest_open(contacts, lead.id, clients.leads):
+        if desk.department.pipeline(other.pipeline_id) and desk.team.member(other.responsible_user_id):
+            return other.responsible_user_id
+    for contact in contacts:
+        known_before = contact.created_at < lead.created_at - NEW_CONTACT
+        if known_before and desk.team.member(contact.responsible_user_id):
+            return contact.responsible_user_id
+    return None
+
+
+def _latest_open(contacts: Iterable[Contact], lead_id: int, leads: Mapping[int, Lead]) -> list[Lead]:
+    ids = {other for contact in contacts for other in contact.leads if other != lead_id}
+    found = [leads[other] for other in ids if other in leads and not leads[other].is_closed]
+    return sorted(found, key=lambda other: (other.updated_at, other.id), reverse=True)

@@ -1,0 +1,437 @@
+"""The distributor with its real stores (moto) and amoCRM in memory: what happens to a lead, and what to a message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from functions.distribute.fairness import UNIT
+from functions.shared.absence import Absence
+from functions.shared.assignment import Mode, State
+from functions.shared.errors import AmbiguousWrite, AmoCrmUnauthorized, AmoCrmUnavailable, RetryLater
+from tests.builders import (
+    ANNA,
+    BORIS,
+    DUTY,
+    VERA,
+    lead_hook,
+    make_department,
+    make_member,
+    make_team,
+    unsorted_end_hook,
+    unsorted_hook,
+)
+from tests.desk import Desk
+from tests.fakes_amocrm import FIRST_STAGE
+
+TICK = '{"tick": "waiting-room", "time": "2026-11-23T09:00:00Z"}'
+
+
+# --- the way of a lead
+
+
+def test_a_new_lead_gets_its_owner_a_task_a_note_and_an_event(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    owner = desk.amocrm.owner(lead.id)
+    assert owner in (ANNA, BORIS, VERA)
+    (task,) = desk.amocrm.tasks_of(lead.id)
+    assert task.responsible_user_id == owner
+    assert task.complete_till == desk.clock.now() + timedelta(minutes=15)
+    (note,) = desk.amocrm.notes_of(lead.id)
+    assert "очередь по справедливости" in note.text
+    (event,) = desk.bus.of("LeadAssigned")
+    assert (event["lead_id"], event["owner"], event["mode"]) == (lead.id, owner, "fair")
+    assert desk.assignment(lead.id).state is State.APPLIED
+
+
+def test_an_unsorted_item_is_accepted_for_its_owner_into_the_first_stage(desk):
+    item = desk.amocrm.add_unsorted(category="chats", service="telegram")
+
+    assert desk.hook(unsorted_hook(item.uid, item.lead_id)) == []
+
+    lead = desk.amocrm.see(item.lead_id)
+    assert lead.status_id == FIRST_STAGE
+    assert lead.responsible_user_id in (ANNA, BORIS, VERA)
+    assert desk.assignment(lead.id).channel == "telegram"
+
+
+def test_several_messengers_of_one_fact_make_one_assignment(desk):
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id), lead_hook(item.lead_id))
+
+    desk.hook(unsorted_end_hook(item.uid, item.lead_id), lead_hook(item.lead_id))
+
+    assert len(desk.amocrm.tasks_of(item.lead_id)) == 1
+    assert len(desk.amocrm.notes_of(item.lead_id)) == 1
+    assert len(desk.bus.of("LeadAssigned")) == 1
+
+
+def test_an_unsorted_lead_whose_hook_named_no_item_is_found_in_the_list(desk):
+    item = desk.amocrm.add_unsorted()
+
+    assert desk.hook(lead_hook(item.lead_id)) == []
+
+    assert desk.amocrm.see(item.lead_id).status_id == FIRST_STAGE
+
+
+def test_the_open_lead_of_a_client_decides_who_gets_his_next_one(desk):
+    contact = desk.amocrm.add_contact(responsible_user_id=1)
+    desk.amocrm.add_lead(responsible_user_id=VERA, contacts=[contact.id])
+    lead = desk.amocrm.add_lead(responsible_user_id=1, contacts=[contact.id])
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.amocrm.owner(lead.id) == VERA
+    assert desk.assignment(lead.id).mode is Mode.OWN_CLIENT
+    assert desk.balances() == {}
+
+
+def test_the_manager_of_an_old_contact_gets_the_lead_but_not_the_maker_of_a_new_one(desk):
+    old = desk.amocrm.add_contact(responsible_user_id=BORIS, created_at=desk.clock.now() - timedelta(days=30))
+    new = desk.amocrm.add_contact(responsible_user_id=BORIS)
+    first = desk.amocrm.add_lead(responsible_user_id=1, contacts=[old.id])
+    second = desk.amocrm.add_lead(responsible_user_id=1, contacts=[new.id])
+
+    desk.hook(lead_hook(first.id), lead_hook(second.id))
+
+    assert desk.assignment(first.id).mode is Mode.OWN_CLIENT
+    assert desk.assignment(second.id).mode is Mode.FAIR
+
+
+def test_a_lead_made_by_a_member_for_himself_stays_his_and_needs_no_task(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=ANNA, created_by=ANNA)
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.amocrm.owner(lead.id) == ANNA
+    assert desk.amocrm.tasks_of(lead.id) == []
+    assert desk.balances() == {}
+    assert desk.assignment(lead.id).mode is Mode.MANUAL
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ({"pipeline_id": 999}, "unknown_pipeline"),
+        ({"status_id": 143}, "closed"),
+    ],
+)
+def test_a_lead_that_is_not_ours_is_left_alone_with_the_reason_in_the_log(desk, place, reason):
+    lead = desk.amocrm.add_lead(responsible_user_id=1, **place)
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert desk.amocrm.owner(lead.id) == 1
+    assert desk.telemetry.reasons("lead_not_distributed") == [reason]
+
+
+# --- who can take it
+
+
+def test_switched_off_absent_and_unknown_people_get_nothing(desk):
+    desk.amocrm.switch_off_user(ANNA)
+    now = desk.clock.now()
+    desk.stores.absences.add(Absence("lead_desk", BORIS, now - timedelta(hours=1), now + timedelta(hours=1)))
+    leads = [desk.amocrm.add_lead(responsible_user_id=1) for _ in range(5)]
+
+    desk.hook(*(lead_hook(lead.id) for lead in leads))
+
+    assert {desk.amocrm.owner(lead.id) for lead in leads} == {VERA}
+    assert desk.assignment(leads[0].id).excluded == {"absent": (BORIS,), "switched_off": (ANNA,)}
+
+
+def test_open_leads_are_counted_in_amocrm_where_a_cap_needs_it(desk):
+    desk.apply(make_department(make_team([make_member(ANNA, max_open=2), make_member(BORIS)])))
+    for _ in range(2):
+        desk.amocrm.add_lead(responsible_user_id=ANNA)
+    leads = [desk.amocrm.add_lead(responsible_user_id=1) for _ in range(3)]
+
+    desk.hook(*(lead_hook(lead.id) for lead in leads))
+
+    assert {desk.amocrm.owner(lead.id) for lead in leads} == {BORIS}
+
+
+def test_a_night_lead_waits_and_is_given_out_when_the_shift_begins(desk):
+    desk.clock.advance(12 * 3600)  # Tuesday 00:00 in Moscow
+    leads = [desk.amocrm.add_unsorted() for _ in range(6)]
+    desk.hook(*(unsorted_hook(item.uid, item.lead_id) for item in leads))
+
+    assert {desk.amocrm.owner(item.lead_id) for item in leads} == {0}
+    assert len(desk.bus.of("LeadWaiting")) == 6
+    (room,) = {lead.next_check.isoformat() for lead in desk.stores.waiting_room.of_team("lead_desk")}
+    assert room == "2026-11-24T06:00:00+00:00"
+
+    desk.clock.advance(8 * 3600)
+    desk.hook(TICK)
+    assert {desk.amocrm.owner(item.lead_id) for item in leads} == {0}, "08:00 is too early"
+
+    desk.clock.advance(3600)
+    desk.hook(TICK)
+    owners = [desk.amocrm.owner(item.lead_id) for item in leads]
+    assert sorted(owners) == sorted([ANNA, BORIS, VERA] * 2)
+    assert desk.stores.waiting_room.of_team("lead_desk") == []
+
+
+def test_a_waiting_lead_that_a_person_took_meanwhile_is_his(desk):
+    desk.clock.advance(12 * 3600)
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    desk.amocrm.human_accepts(item.uid, BORIS)
+
+    desk.clock.advance(9 * 3600)
+    desk.hook(TICK)
+
+    assert desk.amocrm.owner(item.lead_id) == BORIS
+    assert desk.assignment(item.lead_id).mode is Mode.MANUAL
+    assert desk.stores.waiting_room.of_team("lead_desk") == []
+
+
+def test_everybody_at_the_cap_lets_leads_wait_and_looks_again_soon(desk):
+    desk.apply(make_department(make_team([make_member(ANNA, max_open=0)])))
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    (waiting,) = desk.stores.waiting_room.of_team("lead_desk")
+    assert waiting.reason == "max_open"
+    assert waiting.next_check - desk.clock.now() == timedelta(minutes=5)
+
+
+def test_a_team_without_a_working_user_lets_leads_wait(desk):
+    for user in (ANNA, BORIS, VERA):
+        desk.amocrm.switch_off_user(user)
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    (waiting,) = desk.stores.waiting_room.of_team("lead_desk")
+    assert waiting.reason == "switched_off"
+
+
+def test_the_duty_person_takes_night_leads_if_there_is_one(desk):
+    desk.apply(make_department(make_team(duty=DUTY)))
+    desk.clock.advance(12 * 3600)
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.amocrm.owner(lead.id) == DUTY
+
+
+# --- people are faster
+
+
+def test_a_person_who_accepts_first_keeps_the_lead_and_the_turn_comes_back(desk):
+    item = desk.amocrm.add_unsorted()
+    accept = desk.amocrm.accept_unsorted
+
+    def human_first(uid, user_id, status_id):
+        desk.amocrm.human_accepts(uid, DUTY)
+        return accept(uid, user_id, status_id)
+
+    desk.amocrm.accept_unsorted = human_first
+    assert desk.hook(unsorted_hook(item.uid, item.lead_id)) == []
+
+    assert desk.amocrm.owner(item.lead_id) == DUTY
+    assert desk.assignment(item.lead_id).state is State.OVERTAKEN
+    assert desk.balances() == {}
+    assert desk.amocrm.tasks_of(item.lead_id) == []
+
+
+def test_a_declined_item_gives_the_turn_back(desk):
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    assert desk.balances()
+    desk.amocrm.delete_lead(item.lead_id)
+
+    assert desk.hook(unsorted_end_hook(item.uid, item.lead_id, "decline")) == []
+
+    assert desk.balances() == {}
+    assert desk.assignment(item.lead_id).state is State.GONE
+
+
+def test_a_lead_deleted_before_we_came_is_no_error(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.delete_lead(lead.id)
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert desk.telemetry.reasons("lead_not_distributed") == ["lead_gone"]
+
+
+def test_a_lead_that_the_list_does_not_show_yet_is_waited_for(desk):
+    desk.amocrm.list_lag = timedelta(seconds=5)
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+
+
+def test_a_user_switched_off_between_decision_and_write_does_not_get_the_lead(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    change = desk.amocrm.change_owners
+
+    def switched_off_now(changes):
+        desk.amocrm.switch_off_user(changes[0].responsible_user_id)
+        desk.amocrm.change_owners = change
+        return change(changes)
+
+    desk.amocrm.change_owners = switched_off_now
+    assert desk.hook(lead_hook(lead.id)) == ["m0"]
+    assert desk.balances() == {}
+
+    assert desk.hook(lead_hook(lead.id)) == []
+    assert desk.amocrm.owner(lead.id) in {ANNA, BORIS, VERA} - {
+        user.id for user in desk.amocrm.users() if not user.is_active
+    }
+
+
+# --- failures and resuming
+
+
+@pytest.mark.parametrize("step", ["leads", "users", "change_owners", "add_tasks", "add_notes"])
+@pytest.mark.parametrize("done", [False, True])
+def test_after_a_failure_at_any_step_the_redelivery_completes_it_once(desk, step, done):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    error = AmbiguousWrite("timeout") if done else AmoCrmUnavailable("502")
+    desk.amocrm.fail_next(error, on=step, done=done)
+
+    assert desk.hook(lead_hook(lead.id)) == ["m0"]
+    desk.pass_lease()
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+    assert len(desk.amocrm.tasks_of(lead.id)) == 1
+    assert len(desk.amocrm.notes_of(lead.id)) == 1
+    assert len(desk.bus.of("LeadAssigned")) == 1
+    assert sum(abs(balance) for balance in desk.balances().values()) < 2 * UNIT, "charged once"
+
+
+def test_while_one_worker_acts_another_leaves_the_lead_alone(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="add_tasks")
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.hook(lead_hook(lead.id)) == ["m0"], "the lease of the first run still holds"
+    assert desk.amocrm.tasks_of(lead.id) == []
+    assert 0 < desk.queue.postponed["m0"] <= 76
+
+
+def test_a_person_who_changes_the_owner_before_the_resume_wins(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="change_owners")
+    desk.hook(lead_hook(lead.id))
+    desk.amocrm.human_reassigns(lead.id, DUTY)
+    desk.pass_lease()
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert desk.amocrm.owner(lead.id) == DUTY
+    assert desk.assignment(lead.id).state is State.OVERTAKEN
+    assert desk.balances() == {}
+
+
+def test_an_event_that_the_bus_did_not_take_is_published_by_the_resume(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.bus.fail_next = RetryLater("throttled")
+
+    assert desk.hook(lead_hook(lead.id)) == ["m0"]
+    desk.pass_lease()
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert len(desk.bus.of("LeadAssigned")) == 1
+    assert len(desk.amocrm.tasks_of(lead.id)) == 1
+
+
+def test_an_expired_token_puts_everything_off_and_loses_nothing(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.fail_next(AmoCrmUnauthorized("token expired", 401), on="leads")
+
+    assert desk.hook(lead_hook(lead.id)) == ["m0"]
+    assert desk.telemetry.counts["AmoCrmUnauthorized"] == 1
+
+    assert desk.hook(lead_hook(lead.id)) == []
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+
+
+def test_without_a_department_leads_come_back_until_one_is_applied(table):
+    desk = Desk(table)
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook(lead_hook(lead.id)) == ["m0"]
+    assert "conveyor apply" in str(desk.telemetry.lines)
+
+    desk.apply(make_department())
+    assert desk.hook(lead_hook(lead.id)) == []
+
+
+def test_a_rejected_body_is_parked_with_its_reason_and_its_neighbours_are_served(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook("not a hook at all", lead_hook(lead.id)) == []
+
+    assert list(desk.queue.parked) == ["m0"]
+    assert desk.telemetry.counts["HookRejected"] == 1
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+
+
+def test_a_hook_of_another_account_is_ignored(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook(lead_hook(lead.id, subdomain="somebody-else")) == []
+
+    assert desk.amocrm.owner(lead.id) == 1
+
+
+def test_a_bug_with_one_lead_does_not_hold_up_its_neighbours(desk):
+    good, bad = desk.amocrm.add_lead(responsible_user_id=1), desk.amocrm.add_lead(responsible_user_id=1)
+    read = desk.amocrm.leads
+
+    def buggy(ids):
+        if bad.id in ids:
+            raise ZeroDivisionError
+        return read(ids)
+
+    desk.amocrm.leads = buggy
+    assert desk.hook(lead_hook(bad.id), lead_hook(good.id)) == ["m0"]
+    assert desk.amocrm.owner(good.id) in (ANNA, BORIS, VERA)
+
+
+def test_a_run_without_time_left_starts_no_effects_it_cannot_finish(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+
+    assert desk.hook(lead_hook(lead.id), seconds=10) == ["m0"]
+    assert desk.amocrm.owner(lead.id) == 1
+
+    desk.pass_lease()
+    assert desk.hook(lead_hook(lead.id)) == []
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+
+
+def test_250_leads_are_decided_in_three_transactions_and_nobody_drifts(desk):
+    leads = [desk.amocrm.add_lead(responsible_user_id=1) for _ in range(250)]
+
+    assert desk.hook(*(lead_hook(lead.id) for lead in leads)) == []
+
+    counts = [sum(desk.amocrm.owner(lead.id) == user for lead in leads) for user in (ANNA, BORIS, VERA)]
+    assert max(counts) - min(counts) <= 1
+    assert desk.stores.assignments.ledger("lead_desk").version == 3
+
+
+def test_a_decision_keeps_the_department_version_it_was_taken_under(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.fail_next(AmbiguousWrite("timeout"), on="add_notes", done=True)
+    desk.hook(lead_hook(lead.id))
+    renamed = [replace(member, name="Новое Имя") for member in make_team().members]
+    desk.apply(make_department(make_team(renamed)))
+    desk.pass_lease()
+
+    desk.hook(lead_hook(lead.id))
+
+    assert len(desk.amocrm.notes_of(lead.id)) == 1, "a text is the marker, so it must not change with the department"
