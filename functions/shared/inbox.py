@@ -11,6 +11,10 @@ from functions.shared.errors import HookRejected
 from functions.shared.hooks import HookEvent, Reason, read_hook
 from functions.shared.hooks.wire import load_json
 
+OUTSIDE = "outside"
+"""Message attribute that the HTTP API's integration sets (template.yaml). Whoever knows the hook token could otherwise
+post an event of the bus, which is believed where a hook is only a hint."""
+
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -46,7 +50,8 @@ Message = Hook | BusMessage | Tick
 class Envelope:
     """An SQS message as Lambda hands it over: `message`, or None and the `rejection` that says why there is none.
 
-    `receive_count` is 1 on the first delivery. A record without readable attributes counts as sent in 1970.
+    `receive_count` is 1 on the first delivery. `from_outside` is what the HTTP API put there: never more than a hook,
+    whatever it says of itself. A record without readable attributes counts as sent in 1970.
     """
 
     message_id: str
@@ -56,6 +61,7 @@ class Envelope:
     body: str = field(repr=False)
     message: Message | None = None
     rejection: HookRejected | None = None
+    from_outside: bool = False
 
 
 def read_batch(event: Mapping[str, Any]) -> list[Envelope]:
@@ -96,10 +102,13 @@ def _envelope(record: Mapping[str, Any]) -> Envelope:
             sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
             receive_count=int(attributes["ApproximateReceiveCount"]),
             body=str(record["body"]),
+            from_outside=OUTSIDE in (record.get("messageAttributes") or {}),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         return _unreadable(record, error)
     try:
+        if envelope.from_outside:
+            return replace(envelope, message=Hook(tuple(read_hook(envelope.body))))
         return replace(envelope, message=read_message(envelope.body))
     except HookRejected as rejection:
         return replace(envelope, rejection=rejection)

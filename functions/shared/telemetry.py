@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Protocol
 
-NAMESPACE = "Conveyor"
-
 
 class Telemetry(Protocol):
     def info(self, event: str, **fields: object) -> None: ...
@@ -23,13 +21,16 @@ class Telemetry(Protocol):
 
 
 class PowertoolsTelemetry:
-    """Powertools Logger and embedded metrics; built with the function, never at import."""
+    """Powertools Logger and embedded metrics; built with the function, never at import.
+
+    The namespace of the metrics is POWERTOOLS_METRICS_NAMESPACE, one per stage (template.yaml).
+    """
 
     def __init__(self, service: str) -> None:
         from aws_lambda_powertools import Logger, Metrics
 
         self._logger: Any = Logger(service=service)
-        self._metrics: Any = Metrics(namespace=NAMESPACE, service=service)
+        self._metrics: Any = Metrics(service=service)
         self._counted = False
 
     def info(self, event: str, **fields: object) -> None:

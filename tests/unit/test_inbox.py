@@ -168,6 +168,31 @@ class TestIsForeign:
         assert is_foreign(event, subdomain, account_id) is foreign
 
 
+class TestWhatComesFromOutside:
+    OUTSIDE = {"outside": {"dataType": "String", "stringValue": "http"}}
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            '{"tick": "waiting-room", "time": "2026-11-23T09:00:00Z"}',
+            '{"id": "1", "time": "2026-11-23T09:00:00Z", "detail-type": "LeadClosed", "detail": {"lead_id": 7}}',
+        ],
+    )
+    def test_it_is_never_an_event_of_ours_whatever_it_says(self, body: str) -> None:
+        trusted, forged = read_batch({"Records": [_record(body), _record(body) | {"messageAttributes": self.OUTSIDE}]})
+
+        assert trusted.message is not None
+        assert forged.message is None
+        assert forged.rejection is not None
+
+    def test_a_hook_from_outside_is_a_hook(self) -> None:
+        record = _record("leads[add][0][id]=7") | {"messageAttributes": self.OUTSIDE}
+        (envelope,) = read_batch({"Records": [record]})
+
+        assert isinstance(envelope.message, Hook)
+        assert envelope.from_outside
+
+
 def _record(body: str) -> dict[str, Any]:
     return {
         "messageId": "m-1",

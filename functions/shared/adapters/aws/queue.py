@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from functions.shared.inbox import Envelope
+from functions.shared.inbox import OUTSIDE, Envelope
 
 LONGEST_WAIT_SECONDS = 900
 FIRST_WAIT_SECONDS = 15
@@ -33,7 +33,9 @@ class Queue:
 
     def park(self, envelope: Envelope, reason: str, detail: str) -> None:
         """Keep a message that can never work in the dead letters, with its reason, so that nothing is lost silently."""
+        outside = {OUTSIDE: {"DataType": "String", "StringValue": "http"}} if envelope.from_outside else {}
         attributes = {
+            **outside,  # a replay must not make it more trusted than it was
             "reason": {"DataType": "String", "StringValue": reason},
             "detail": {"DataType": "String", "StringValue": detail[:500] or "-"},
         }

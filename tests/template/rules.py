@@ -1,0 +1,496 @@
+"""What must hold in the templates, one function a rule; each raises AssertionError with the name of what breaks it.
+
+cfn-lint knows the schema but not these: it accepts a misspelt parameter of a service integration, for one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from functions.shared.inbox import OUTSIDE
+from functions.shared.settings import Settings
+from tests.template.stack import ROOT, Stack, as_list, named, walk
+
+DAYS = 24 * 3600
+Rule = Callable[[Stack], None]
+RULES: list[Rule] = []
+
+
+def rule(function: Rule) -> Rule:
+    RULES.append(function)
+    return function
+
+
+# -- queues and what leads into them -----------------------------------------------------------------------------------
+
+
+def _doors(stack: Stack) -> dict[str, str]:
+    """Queue → function behind it."""
+    return {
+        named(mapping["EventSourceArn"]): named(mapping["FunctionName"]).partition("Alias")[0]
+        for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values()
+    }
+
+
+def _dead_letters(stack: Stack) -> dict[str, str]:
+    """Queue → its dead letters, for all queues that a function reads."""
+    queues = stack.of_type("AWS::SQS::Queue")
+    return {door: named(queues[door]["RedrivePolicy"]["deadLetterTargetArn"]) for door in _doors(stack)}
+
+
+NAMESPACE = "Conveyor/${Stage}"
+"""Two stages in one account must not ring each other's alarms."""
+
+
+@rule
+def every_function_has_a_queue_as_its_only_door(stack: Stack) -> None:
+    assert sorted(_doors(stack).values()) == sorted(stack.functions())
+    assert not stack.of_type("AWS::Lambda::Permission"), "somebody else may invoke a function"
+
+
+@rule
+def every_door_has_dead_letters_and_patience(stack: Stack) -> None:
+    queues = stack.of_type("AWS::SQS::Queue")
+    for door in _doors(stack):
+        redrive = queues[door].get("RedrivePolicy", {})
+        assert named(redrive.get("deadLetterTargetArn")) in queues, f"{door} has no dead letters"
+        assert redrive["maxReceiveCount"] >= 30, f"{door} gives up during an outage of some hours"
+
+
+@rule
+def dead_letters_are_kept_longest(stack: Stack) -> None:
+    queues = stack.of_type("AWS::SQS::Queue")
+    for door, dead_letters in _dead_letters(stack).items():
+        assert queues[dead_letters]["MessageRetentionPeriod"] == 14 * DAYS
+        assert queues[door]["MessageRetentionPeriod"] < 14 * DAYS
+
+
+@rule
+def visibility_covers_six_runs_and_the_window(stack: Stack) -> None:
+    queues, functions = stack.of_type("AWS::SQS::Queue"), stack.functions()
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values():
+        door = named(mapping["EventSourceArn"])
+        timeout = functions[_doors(stack)[door]]["Timeout"]
+        assert queues[door]["VisibilityTimeout"] >= 6 * timeout + mapping["MaximumBatchingWindowInSeconds"], door
+
+
+@rule
+def batches_fail_in_parts_and_few_workers_share_the_request_limit(stack: Stack) -> None:
+    for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
+        assert mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], name
+        assert mapping.get("ScalingConfig") == {"MaximumConcurrency": 2}, name
+        assert mapping["BatchSize"] == 200, name
+        assert 1 <= mapping["MaximumBatchingWindowInSeconds"] <= 2, f"{name}: batches above 10 need a window"
+
+
+@rule
+def the_mapping_invokes_the_alias(stack: Stack) -> None:
+    for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
+        assert named(mapping["FunctionName"]).endswith("Aliaslive"), f"{name} would bypass safe deployments"
+
+
+@rule
+def queues_are_encrypted_and_closed_to_plain_http(stack: Stack) -> None:
+    closed = set()
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Deny" and statement["Principal"] == "*" and statement["Action"] == "sqs:*":
+                assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+                assert [named(queue) for queue in policy["Queues"]] == [named(statement["Resource"])]
+                closed.add(named(statement["Resource"]))
+    queues = stack.of_type("AWS::SQS::Queue")
+    assert closed == set(queues)
+    assert all(queue.get("SqsManagedSseEnabled") is True for queue in queues.values())
+
+
+@rule
+def what_cannot_be_delivered_is_kept(stack: Stack) -> None:
+    deliveries = {
+        f"{name}/{target['Id']}": target
+        for name, events in stack.of_type("AWS::Events::Rule").items()
+        for target in events["Targets"]
+    } | {name: schedule["Target"] for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items()}
+    assert deliveries
+    for name, target in deliveries.items():
+        door = named(target["Arn"])
+        assert named(target.get("DeadLetterConfig", {}).get("Arn")) == _dead_letters(stack)[door], name
+        assert set(target.get("RetryPolicy", {})) == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}, name
+
+
+@rule
+def the_bus_may_send_where_its_rules_point(stack: Stack) -> None:
+    allowed = {
+        (named(statement["Condition"]["ArnEquals"]["aws:SourceArn"]), named(statement["Resource"]))
+        for policy in stack.of_type("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and statement["Principal"] == {"Service": "events.amazonaws.com"}
+    }
+    needed = {
+        (name, named(arn))
+        for name, events in stack.of_type("AWS::Events::Rule").items()
+        for target in events["Targets"]
+        for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"])
+    }
+    assert allowed == needed
+
+
+@rule
+def a_late_tick_gives_way_to_the_next(stack: Stack) -> None:
+    for name, schedule in stack.of_type("AWS::Scheduler::Schedule").items():
+        assert schedule["ScheduleExpression"] == "rate(1 minute)", name
+        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}, name
+        assert schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 60, name
+        assert named(schedule["GroupName"]) in stack.of_type("AWS::Scheduler::ScheduleGroup"), name
+
+
+# -- the webhook -------------------------------------------------------------------------------------------------------
+
+
+@rule
+def the_hook_puts_the_whole_body_into_the_queue(stack: Stack) -> None:
+    routes = stack.of_type("AWS::ApiGatewayV2::Route")
+    integrations = stack.of_type("AWS::ApiGatewayV2::Integration")
+    assert {name: named(route["Target"]) for name, route in routes.items()} == {
+        "LeadsHook": "integrations/${LeadsHookIntegration}"
+    }
+    integration = dict(integrations["LeadsHookIntegration"])
+    parameters = dict(integration.pop("RequestParameters"))
+    assert json.loads(parameters.pop("MessageAttributes")) == {
+        "requestId": {"DataType": "String", "StringValue": "${context.requestId}"},
+        OUTSIDE: {"DataType": "String", "StringValue": "http"},
+    }, "only values that are always present: SQS refuses an empty attribute"
+    assert parameters == {"QueueUrl": {"Ref": "LeadsQueue"}, "MessageBody": "$request.body"}
+    assert named(integration.pop("CredentialsArn")) == "LeadsHookRole"
+    assert integration == {
+        "ApiId": {"Ref": "HttpApi"},
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationSubtype": "SQS-SendMessage",
+        "PayloadFormatVersion": "1.0",
+        "TimeoutInMillis": 2000,
+    }
+
+
+@rule
+def the_token_is_a_literal_of_every_route(stack: Stack) -> None:
+    for name, route in stack.of_type("AWS::ApiGatewayV2::Route").items():
+        assert re.fullmatch(r"POST /hooks/\$\{HookToken\}/[a-z]+", named(route["RouteKey"])), name
+
+
+@rule
+def the_token_is_long_and_hidden(stack: Stack) -> None:
+    token = stack.source["Parameters"]["HookToken"]
+    assert token["NoEcho"] is True
+    assert token["MinLength"] >= 32
+    assert "Default" not in token
+    pattern = re.compile(token["AllowedPattern"])
+    assert pattern.search("aB3_-" * 8)
+    assert not any(pattern.search(bad) for bad in ("with space", "a/b", "{proxy+}", "é" * 32, "a?b", "$default", ""))
+    longest_route = len("POST /hooks//stages") + token["MaxLength"]
+    assert longest_route <= 128, "API Gateway takes route keys of up to 128 characters"
+
+
+@rule
+def the_token_appears_in_routes_only(stack: Stack) -> None:
+    rest = {
+        **stack.expanded,
+        "Metadata": None,  # names the parameter for the console's form
+        "Parameters": None,
+        "Resources": {
+            name: resource
+            for name, resource in stack.expanded["Resources"].items()
+            if resource["Type"] != "AWS::ApiGatewayV2::Route"
+        },
+    }
+    assert not [
+        text for text in walk(rest) if text == "HookToken" or (isinstance(text, str) and "${HookToken}" in text)
+    ]
+
+
+@rule
+def access_logs_hold_neither_token_nor_body(stack: Stack) -> None:
+    for name, stage in stack.of_type("AWS::ApiGatewayV2::Stage").items():
+        logged = json.loads(stage["AccessLogSettings"]["Format"])
+        known = {
+            "requestId": "$context.requestId",
+            "requestTime": "$context.requestTime",
+            "status": "$context.status",
+            "responseLatency": "$context.responseLatency",
+            "integrationStatus": "$context.integrationStatus",
+            "integrationError": "$context.integrationErrorMessage",
+        }
+        assert logged == known, f"{name}: path and routeKey contain the token"
+        assert named(stage["AccessLogSettings"]["DestinationArn"]) in stack.of_type("AWS::Logs::LogGroup")
+
+
+@rule
+def the_stage_is_throttled(stack: Stack) -> None:
+    for name, stage in stack.of_type("AWS::ApiGatewayV2::Stage").items():
+        limits = stage.get("DefaultRouteSettings", {})
+        assert 100 <= limits.get("ThrottlingRateLimit", 0) <= 1000, name
+        assert 100 <= limits.get("ThrottlingBurstLimit", 0) <= 2000, name
+
+
+# -- functions ---------------------------------------------------------------------------------------------------------
+
+
+@rule
+def functions_say_what_they_run_on(stack: Stack) -> None:
+    for name, function in stack.functions().items():
+        assert function["Runtime"] == "python3.13", name
+        assert function["Architectures"] == ["arm64"], name
+        assert function["Timeout"] == 60, name
+        assert function["MemorySize"] == 512, name
+        assert function["TracingConfig"] == {"Mode": "Active"}, name
+        assert function.get("Description"), name
+
+
+@rule
+def functions_log_json_into_a_group_of_limited_age(stack: Stack) -> None:
+    groups = stack.of_type("AWS::Logs::LogGroup")
+    for name, function in stack.functions().items():
+        assert function["LoggingConfig"]["LogFormat"] == "JSON", name
+        assert named(function["LoggingConfig"].get("LogGroup")) in groups, name
+    assert all("RetentionInDays" in group for group in groups.values())
+
+
+@rule
+def every_function_is_packed_from_one_folder_with_its_parent(stack: Stack) -> None:
+    assert stack.source["Globals"]["Function"]["CodeUri"] == "functions/"
+    for name, resource in stack.source["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            assert resource.get("Metadata", {}).get("BuildProperties") == {"ParentPackageMode": "auto"}, name
+            assert "CodeUri" not in resource["Properties"], name
+
+
+@rule
+def every_handler_imports(stack: Stack) -> None:
+    for name, function in stack.functions().items():
+        module, _, attribute = function["Handler"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), attribute)), name
+
+
+@rule
+def every_function_has_its_own_role(stack: Stack) -> None:
+    roles = [named(function["Role"]) for function in stack.functions().values()]
+    assert len(set(roles)) == len(roles)
+    made_by_sam = {name for name in stack.of_type("AWS::IAM::Role") if name not in stack.source["Resources"]}
+    assert made_by_sam <= {"CodeDeployServiceRole"}, "SAM's own roles may read every queue"
+    managed = {name for name, role in stack.of_type("AWS::IAM::Role").items() if "ManagedPolicyArns" in role}
+    assert managed <= {"CodeDeployServiceRole"}
+
+
+@rule
+def the_environment_is_what_the_functions_read(stack: Stack) -> None:
+    for name, function in stack.functions().items():
+        variables = {key: named(value) for key, value in function["Environment"]["Variables"].items()}
+        Settings.from_environment({**variables, "REQUESTS_PER_SECOND": "6"})
+        door = next(queue for queue, behind in _doors(stack).items() if behind == name)
+        assert variables == {
+            "TABLE_NAME": "Table",
+            "BUS_NAME": "SalesBus",
+            "QUEUE_URL": door,
+            "DEAD_LETTERS_URL": _dead_letters(stack)[door],
+            "AMOCRM_BASE_URL": "AmoCrmBaseUrl",
+            "SECRETS_PREFIX": "/conveyor/${Stage}",
+            "REQUESTS_PER_SECOND": "RequestsPerSecond",
+            "POWERTOOLS_SERVICE_NAME": function["Handler"].split(".")[1],
+            "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+        }
+
+
+@rule
+def new_versions_take_over_step_by_step_and_are_rolled_back(stack: Stack) -> None:
+    groups = stack.of_type("AWS::CodeDeploy::DeploymentGroup")
+    for name in stack.functions():
+        assert stack.source["Resources"][name]["Properties"].get("AutoPublishAliasAllProperties") is True, name
+        group = groups.get(f"{name}DeploymentGroup")
+        assert group, f"{name} has no safe deployment"
+        assert "AllAtOnce" not in str(group["DeploymentConfigName"])
+        watched = [stack.alarms()[named(alarm["Name"])] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        errors = [alarm for alarm in watched if alarm.get("MetricName") == "Errors"]
+        assert [named(dimension["Value"]) for alarm in errors for dimension in alarm["Dimensions"]] == [name]
+
+
+# -- permissions -------------------------------------------------------------------------------------------------------
+
+
+@rule
+def nothing_is_allowed_by_wildcard(stack: Stack) -> None:
+    documents = [
+        policy["PolicyDocument"]
+        for role in stack.of_type("AWS::IAM::Role").values()
+        for policy in role.get("Policies", [])
+    ] + [policy["PolicyDocument"] for policy in stack.of_type("AWS::SQS::QueuePolicy").values()]
+    allowed = [
+        statement for document in documents for statement in document["Statement"] if statement["Effect"] == "Allow"
+    ]
+    for statement in allowed:
+        assert not [action for action in as_list(statement["Action"]) if "*" in action], statement["Sid"]
+        assert "NotAction" not in statement and "NotResource" not in statement
+        assert statement.get("Principal") != "*", statement["Sid"]
+        if "*" in map(named, as_list(statement["Resource"])):
+            assert {action.split(":")[0] for action in as_list(statement["Action"])} == {"xray"}, statement["Sid"]
+
+
+# -- state -------------------------------------------------------------------------------------------------------------
+
+
+@rule
+def the_table_is_safe_and_has_one_sparse_index(stack: Stack) -> None:
+    resource = stack.expanded["Resources"]["Table"]
+    assert resource.get("DeletionPolicy") == resource.get("UpdateReplacePolicy") == "Retain"
+    table = resource["Properties"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert _keys(table) == ["pk", "sk"]
+    [due] = table["GlobalSecondaryIndexes"]
+    assert (due["IndexName"], _keys(due)) == ("due", ["due_shard", "due_at"])
+    assert due["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert {attribute["AttributeType"] for attribute in table["AttributeDefinitions"]} == {"S"}
+    assert "TableName" not in table, "a retained table with a fixed name stands in the way of the next one"
+
+
+def _keys(table: dict[str, Any]) -> list[str]:
+    assert [key["KeyType"] for key in table["KeySchema"]] == ["HASH", "RANGE"]
+    return [key["AttributeName"] for key in table["KeySchema"]]
+
+
+@rule
+def events_can_be_replayed(stack: Stack) -> None:
+    archives = {named(archive["SourceArn"]): archive for archive in stack.of_type("AWS::Events::Archive").values()}
+    assert set(archives) == set(stack.of_type("AWS::Events::EventBus"))
+    assert all(archive["RetentionDays"] >= 30 for archive in archives.values())
+    assert not any("EventPattern" in archive for archive in archives.values()), "an archive with gaps replays gaps"
+
+
+@rule
+def rules_listen_to_the_sales_bus_alone(stack: Stack) -> None:
+    for name, events in stack.of_type("AWS::Events::Rule").items():
+        # The form with GetAtt is also understood by moto, in which the local stack plays the bus.
+        assert events["EventBusName"] == {"Fn::GetAtt": ["SalesBus", "Name"]}, name
+
+
+# -- parameters and alarms ---------------------------------------------------------------------------------------------
+
+
+@rule
+def every_parameter_is_described_and_checked(stack: Stack) -> None:
+    for name, parameter in stack.source["Parameters"].items():
+        assert len(parameter["Description"]) > 20, name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), f"{name} takes anything"
+        if "AllowedPattern" in parameter:
+            assert parameter.get("ConstraintDescription"), f"{name}: a pattern alone tells a person nothing"
+
+
+@rule
+def the_base_url_is_an_account_of_amocrm(stack: Stack) -> None:
+    pattern = re.compile(stack.source["Parameters"]["AmoCrmBaseUrl"]["AllowedPattern"])
+    good = ("https://oknaplus.amocrm.ru", "https://my-firm2.kommo.com")
+    bad = [
+        "http://a.amocrm.ru",
+        "https://a.amocrm.ru/",
+        "https://amocrm.ru",
+        "https://aamocrm.ru",
+        "https://a.amocrmXru",
+        "https://evil.com/a.amocrm.ru",
+        "https://a.amocrm.ru.evil.com",
+    ]
+    assert all(map(pattern.search, good))
+    assert not any(map(pattern.search, bad))
+
+
+@rule
+def the_request_budget_has_bounds(stack: Stack) -> None:
+    rate = stack.source["Parameters"]["RequestsPerSecond"]
+    assert (rate["Default"], rate["MinValue"], rate["MaxValue"]) == (6, 1, 50)
+
+
+@rule
+def every_alarm_tells_the_first_step_to_somebody(stack: Stack) -> None:
+    for name, alarm in stack.alarms().items():
+        assert "First step: " in alarm["AlarmDescription"], name
+        actions = [named(stack.passed_to_nested(action)) for action in alarm["AlarmActions"]]
+        assert actions == ["AlarmTopic"], name
+        assert alarm.get("TreatMissingData") in ("notBreaching", "breaching"), name
+
+
+def _watched(stack: Stack) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """(namespace:metric, dimensions as logical ids) of everything that some alarm watches."""
+    found = []
+    for alarm in stack.alarms().values():
+        queries = alarm.get("Metrics", [])
+        metrics = [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query] or [alarm]
+        for metric in metrics:
+            dimensions = tuple(
+                sorted(
+                    (part["Name"], named(stack.passed_to_nested(part["Value"])))
+                    for part in metric.get("Dimensions", [])
+                )
+            )
+            found.append((f"{named(metric['Namespace'])}:{metric['MetricName']}", dimensions))
+    return found
+
+
+@rule
+def every_way_to_fail_has_its_alarm(stack: Stack) -> None:
+    watched = set(_watched(stack))
+    api, bus, group = (("ApiId", "HttpApi"),), ("EventBusName", "SalesBus"), (("ScheduleGroup", "Ticks"),)
+    expected = {
+        ("AWS/ApiGateway:5xx", api),
+        ("AWS/ApiGateway:4xx", api),
+        ("AWS/Lambda:Throttles", ()),
+        ("AWS/Scheduler:InvocationAttemptCount", group),
+        ("AWS/Scheduler:TargetErrorCount", group),
+        ("AWS/DynamoDB:WriteThrottleEvents", (("TableName", "Table"),)),
+    }
+    for door, function in _doors(stack).items():
+        service = stack.functions()[function]["Handler"].split(".")[1]
+        expected |= {
+            ("AWS/SQS:ApproximateNumberOfMessagesVisible", (("QueueName", _dead_letters(stack)[door]),)),
+            ("AWS/SQS:ApproximateAgeOfOldestMessage", (("QueueName", door),)),
+            ("AWS/Lambda:Errors", (("FunctionName", function),)),
+            ("AWS/Lambda:Duration", (("FunctionName", function),)),
+            (f"{NAMESPACE}:AmoCrmBreakerOpened", (("service", service),)),
+            (f"{NAMESPACE}:HookRejected", (("service", service),)),
+        }
+    for events in stack.of_type("AWS::Events::Rule").values():
+        expected.add(("AWS/Events:FailedInvocations", (bus, ("RuleName", named(events["Name"])))))
+    assert watched == expected
+
+
+@rule
+def metrics_of_our_own_are_counted_somewhere(stack: Stack) -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "functions").rglob("*.py"))
+    watched = {metric.partition(":")[2] for metric, _ in _watched(stack) if metric.startswith(f"{NAMESPACE}:")}
+    assert watched
+    assert {metric for metric in watched if f'count("{metric}"' not in code} == set()
+
+
+@rule
+def slow_means_near_the_timeout(stack: Stack) -> None:
+    for name, alarm in stack.alarms().items():
+        if alarm.get("MetricName") == "Duration":
+            function = named(stack.passed_to_nested(alarm["Dimensions"][0]["Value"]))
+            assert alarm["ExtendedStatistic"] == "p99", name
+            assert alarm["Threshold"] == 0.8 * 1000 * stack.functions()[function]["Timeout"], name
+
+
+@rule
+def silence_of_the_ticks_is_an_alarm(stack: Stack) -> None:
+    ticks = stack.alarms()["TicksStopped"]
+    assert ticks["TreatMissingData"] == "breaching", "a schedule that is switched off sends no metric at all"
+    assert ticks["ComparisonOperator"] == "LessThanThreshold"
+
+
+@rule
+def alarms_fit_the_bill(stack: Stack) -> None:
+    cents = 10 * len(_watched(stack))
+    assert cents <= 150, "half of what a month may cost altogether"
+    comment = (ROOT / "infra" / "observability.yaml").read_text(encoding="utf-8")
+    assert f"{len(stack.alarms())} alarms, {len(_watched(stack))} metrics, {cents / 100:.2f} USD a month" in comment

@@ -1,0 +1,201 @@
+"""The templates keep every rule, and every rule notices when its part of them is spoilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.shared.errors import NotConfigured
+from tests.template import rules
+from tests.template.stack import Change, Stack, Template, build
+
+GONE = object()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return build()
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+def test_the_templates_keep_the_rule(stack: Stack, rule: rules.Rule) -> None:
+    rule(stack)
+
+
+def put(path: str, value: Any, template: str = "main") -> Change:
+    """Replace what stands at `Resource/Property/0/…`, or take it away with GONE; a new last step is added."""
+
+    def change(templates: dict[str, Template]) -> None:
+        *steps, last = path.split("/")
+        place: Any = templates[template]
+        for step in steps if path.partition("/")[0] in place else ["Resources", *steps]:
+            place = place[int(step) if isinstance(place, list) else step]
+        key: Any = int(last) if isinstance(place, list) else last
+        if value is GONE:
+            del place[key]
+        else:
+            place[key] = value
+
+    return change
+
+
+def nested(path: str, value: Any) -> Change:
+    return put(path, value, "nested")
+
+
+DISTRIBUTE = "DistributeFunction/Properties"
+DOOR = f"{DISTRIBUTE}/Events/Door/Properties"
+HOOK = "LeadsHookIntegration/Properties/RequestParameters"
+GLOBALS = "Globals/Function"
+STATEMENTS = "DistributeRole/Properties/Policies/0/PolicyDocument/Statement"
+PERMISSION = {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction"}}
+SECOND_QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}}
+GROUP_FOR_EVER = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
+API_OUTPUT = {"Value": {"Fn::Sub": "${HttpApi.ApiEndpoint}/hooks/${HookToken}/leads"}}
+TOKEN_IN_LOG = '{"requestId":"$context.requestId","route":"$context.routeKey"}'
+OPTIONAL_HEADER = '{"sender":{"DataType":"String","StringValue":"${request.header.user-agent}"}}'
+
+SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
+    (rules.every_function_has_a_queue_as_its_only_door, put(f"{DISTRIBUTE}/Events", {})),
+    (rules.every_function_has_a_queue_as_its_only_door, put("Everybody", PERMISSION)),
+    (rules.every_door_has_dead_letters_and_patience, put("LeadsQueue/Properties/RedrivePolicy", GONE)),
+    (rules.every_door_has_dead_letters_and_patience, put("LeadsQueue/Properties/RedrivePolicy/maxReceiveCount", 5)),
+    (rules.dead_letters_are_kept_longest, put("LeadsDeadLetters/Properties/MessageRetentionPeriod", 345600)),
+    (rules.dead_letters_are_kept_longest, put("LeadsQueue/Properties/MessageRetentionPeriod", 1209600)),
+    (rules.visibility_covers_six_runs_and_the_window, put("LeadsQueue/Properties/VisibilityTimeout", 360)),
+    (rules.visibility_covers_six_runs_and_the_window, put(f"{GLOBALS}/Timeout", 90)),
+    (rules.batches_fail_in_parts_and_few_workers_share_the_request_limit, put(f"{DOOR}/FunctionResponseTypes", GONE)),
+    (rules.batches_fail_in_parts_and_few_workers_share_the_request_limit, put(f"{DOOR}/ScalingConfig", GONE)),
+    (rules.batches_fail_in_parts_and_few_workers_share_the_request_limit, put(f"{DOOR}/BatchSize", 10)),
+    (
+        rules.batches_fail_in_parts_and_few_workers_share_the_request_limit,
+        put(f"{DOOR}/MaximumBatchingWindowInSeconds", 20),
+    ),
+    (rules.the_mapping_invokes_the_alias, put(f"{GLOBALS}/AutoPublishAlias", "beta")),
+    (rules.queues_are_encrypted_and_closed_to_plain_http, put("LeadsQueue/Properties/SqsManagedSseEnabled", False)),
+    (rules.queues_are_encrypted_and_closed_to_plain_http, put("LeadsDeadLettersPolicy", GONE)),
+    (rules.queues_are_encrypted_and_closed_to_plain_http, put("Another", SECOND_QUEUE)),
+    (rules.what_cannot_be_delivered_is_kept, put("LeadsTick/Properties/Target/DeadLetterConfig", GONE)),
+    (rules.what_cannot_be_delivered_is_kept, put("LeadsEvents/Properties/Targets/0/DeadLetterConfig", GONE)),
+    (rules.what_cannot_be_delivered_is_kept, put("LeadsEvents/Properties/Targets/0/RetryPolicy", GONE)),
+    (rules.the_bus_may_send_where_its_rules_point, put("LeadsQueuePolicy/Properties/PolicyDocument/Statement/1", GONE)),
+    (
+        rules.the_bus_may_send_where_its_rules_point,
+        put("LeadsDeadLettersPolicy/Properties/PolicyDocument/Statement/1", GONE),
+    ),
+    (rules.a_late_tick_gives_way_to_the_next, put("LeadsTick/Properties/ScheduleExpression", "rate(1 hour)")),
+    (
+        rules.a_late_tick_gives_way_to_the_next,
+        put("LeadsTick/Properties/Target/RetryPolicy/MaximumEventAgeInSeconds", 86400),
+    ),
+    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/MessageBody", "$request.body.leads")),
+    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/MesageBody", "$request.body")),
+    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/MessageAttributes", OPTIONAL_HEADER)),
+    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/QueueUrl", {"Ref": "LeadsDeadLetters"})),
+    (
+        rules.the_hook_puts_the_whole_body_into_the_queue,
+        put("LeadsHookIntegration/Properties/CredentialsArn", {"Fn::GetAtt": ["LeadsTickRole", "Arn"]}),
+    ),
+    (rules.the_hook_puts_the_whole_body_into_the_queue, put("LeadsHook/Properties/Target", "integrations/abc")),
+    (rules.the_token_is_a_literal_of_every_route, put("LeadsHook/Properties/RouteKey", "POST /hooks/{token}/leads")),
+    (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/NoEcho", False)),
+    (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/MinLength", 16)),
+    (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/MaxLength", 128)),
+    (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/AllowedPattern", ".+")),
+    (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/Default", "t" * 32)),
+    (rules.the_token_appears_in_routes_only, put("Outputs/HookUrl", API_OUTPUT)),
+    (rules.the_token_appears_in_routes_only, put("Globals/Function/Environment/Variables/TOKEN", {"Ref": "HookToken"})),
+    (rules.access_logs_hold_neither_token_nor_body, put("HttpStage/Properties/AccessLogSettings/Format", TOKEN_IN_LOG)),
+    (rules.the_stage_is_throttled, put("HttpStage/Properties/DefaultRouteSettings", GONE)),
+    (rules.functions_say_what_they_run_on, put(f"{DISTRIBUTE}/Timeout", 3)),
+    (rules.functions_say_what_they_run_on, put(f"{DISTRIBUTE}/Architectures", ["x86_64"])),
+    (rules.functions_say_what_they_run_on, put(f"{GLOBALS}/Tracing", "PassThrough")),
+    (rules.functions_log_json_into_a_group_of_limited_age, put(f"{DISTRIBUTE}/LoggingConfig/LogGroup", GONE)),
+    (rules.functions_log_json_into_a_group_of_limited_age, put("Another", GROUP_FOR_EVER)),
+    (rules.every_function_is_packed_from_one_folder_with_its_parent, put("DistributeFunction/Metadata", GONE)),
+    (rules.every_function_is_packed_from_one_folder_with_its_parent, put(f"{DISTRIBUTE}/CodeUri", "s3://other/zip")),
+    (rules.every_handler_imports, put(f"{DISTRIBUTE}/Handler", "functions.distribute.handler.main")),
+    (rules.every_handler_imports, put(f"{DISTRIBUTE}/Handler", "distribute.handler.lambda_handler")),
+    (rules.every_function_has_its_own_role, put(f"{DISTRIBUTE}/Role", GONE)),
+    (
+        rules.every_function_has_its_own_role,
+        put("DistributeRole/Properties/ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]),
+    ),
+    (rules.the_environment_is_what_the_functions_read, put(f"{DISTRIBUTE}/Environment/Variables/QUEUE_URL", GONE)),
+    (
+        rules.the_environment_is_what_the_functions_read,
+        put(f"{DISTRIBUTE}/Environment/Variables/DEAD_LETTERS_URL", {"Ref": "LeadsQueue"}),
+    ),
+    (
+        rules.new_versions_take_over_step_by_step_and_are_rolled_back,
+        put(f"{DISTRIBUTE}/DeploymentPreference/Enabled", False),
+    ),
+    (
+        rules.new_versions_take_over_step_by_step_and_are_rolled_back,
+        put(f"{GLOBALS}/DeploymentPreference/Type", "AllAtOnce"),
+    ),
+    (
+        rules.new_versions_take_over_step_by_step_and_are_rolled_back,
+        put(f"{DISTRIBUTE}/DeploymentPreference/Alarms", []),
+    ),
+    (
+        rules.new_versions_take_over_step_by_step_and_are_rolled_back,
+        put(f"{DISTRIBUTE}/AutoPublishAliasAllProperties", GONE),
+    ),
+    (rules.nothing_is_allowed_by_wildcard, put(f"{STATEMENTS}/2/Action", ["dynamodb:*"])),
+    (rules.nothing_is_allowed_by_wildcard, put(f"{STATEMENTS}/2/Resource", "*")),
+    (
+        rules.nothing_is_allowed_by_wildcard,
+        put("LeadsQueuePolicy/Properties/PolicyDocument/Statement/1/Principal", "*"),
+    ),
+    (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/DeletionPolicy", "Delete")),
+    (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/Properties/TimeToLiveSpecification", GONE)),
+    (
+        rules.the_table_is_safe_and_has_one_sparse_index,
+        put("Table/Properties/GlobalSecondaryIndexes/0/Projection", {"ProjectionType": "ALL"}),
+    ),
+    (
+        rules.the_table_is_safe_and_has_one_sparse_index,
+        put("Table/Properties/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", False),
+    ),
+    (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/Properties/DeletionProtectionEnabled", False)),
+    (rules.events_can_be_replayed, put("SalesArchive", GONE)),
+    (rules.events_can_be_replayed, put("SalesArchive/Properties/EventPattern", {"detail-type": ["SaleWon"]})),
+    (rules.rules_listen_to_the_sales_bus_alone, put("LeadsEvents/Properties/EventBusName", GONE)),
+    (rules.every_parameter_is_described_and_checked, put("Parameters/Stage/AllowedPattern", GONE)),
+    (rules.every_parameter_is_described_and_checked, put("Parameters/Stage/ConstraintDescription", GONE)),
+    (
+        rules.the_base_url_is_an_account_of_amocrm,
+        put("Parameters/AmoCrmBaseUrl/AllowedPattern", "^https://.*amocrm.ru"),
+    ),
+    (rules.the_request_budget_has_bounds, put("Parameters/RequestsPerSecond/Default", 7)),
+    (rules.every_alarm_tells_the_first_step_to_somebody, nested("LeadsLate/Properties/AlarmActions", [])),
+    (rules.every_alarm_tells_the_first_step_to_somebody, nested("LeadsLate/Properties/AlarmDescription", "late")),
+    (rules.every_alarm_tells_the_first_step_to_somebody, put("DistributeErrors/Properties/TreatMissingData", GONE)),
+    (rules.every_way_to_fail_has_its_alarm, nested("LeadsDeadLettersNotEmpty", GONE)),
+    (rules.every_way_to_fail_has_its_alarm, nested("LeadsEventsUndelivered/Properties/Dimensions/0", GONE)),
+    (
+        rules.every_way_to_fail_has_its_alarm,
+        put("Observability/Properties/Parameters/LeadsDeadLetters", {"Fn::GetAtt": ["LeadsQueue", "QueueName"]}),
+    ),
+    (
+        rules.metrics_of_our_own_are_counted_somewhere,
+        nested("HooksRejected/Properties/MetricName", "HookRefused"),
+    ),
+    (rules.slow_means_near_the_timeout, put(f"{GLOBALS}/Timeout", 120)),
+    (rules.silence_of_the_ticks_is_an_alarm, nested("TicksStopped/Properties/TreatMissingData", "notBreaching")),
+    (rules.alarms_fit_the_bill, nested("HooksRejected", GONE)),
+]
+
+
+@pytest.mark.parametrize(("rule", "change"), SPOILT, ids=[f"{i}-{rule.__name__}" for i, (rule, _) in enumerate(SPOILT)])
+def test_the_rule_notices(rule: rules.Rule, change: Change) -> None:
+    spoilt = build(change)
+    with pytest.raises((AssertionError, ImportError, AttributeError, KeyError, NotConfigured)):
+        rule(spoilt)
+
+
+def test_every_rule_has_been_seen_to_fail() -> None:
+    assert {rule for rule, _ in SPOILT} == set(rules.RULES)
