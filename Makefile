@@ -19,22 +19,22 @@ PYTHON = $(shell for python in python3.13 $$(ls -d "$(HOME)"/.pyenv/versions/3.1
 		command -v "$$python"; break; fi; done)
 NO_PYTHON := Conveyor needs Python 3.11 or newer with the modules venv and ensurepip (on Debian: apt install python3-venv)
 
-.PHONY: help setup demo test check bench lint type unit template build lock clean
+.PHONY: help setup demo test check bench lint type unit template build dynamodb-local lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.stamp ## create .venv with everything, .venv/bin/conveyor included
 
 demo: .venv/.stamp ## play a day of leads against the local stack (DEMO_EXIT=1: end after the report)
 	$(BIN)/python -m infra.local.demo
 
-test: .venv/.stamp ## run all tests
+test: .venv/.stamp dynamodb-local ## run all tests
 	$(BIN)/python -m pytest
 
 check: lint type test template build ## everything that CI runs
 
-bench: .venv/.stamp ## run the benchmarks; tables here, numbers in bench/results/
+bench: .venv/.stamp dynamodb-local ## run the benchmarks; tables here, numbers in bench/results/
 	$(BIN)/python -m tests.benchmarks
 
 lint: .venv/.stamp ## ruff: rules and format
@@ -56,6 +56,16 @@ build: .venv/.stamp .tools/sam/.stamp ## sam build, then import every built hand
 		"(for example: pyenv install 3.13), then make clean build" >&2; exit 1; }
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build
 	$(BIN)/python -m tests.template.check_artifacts --python $(BIN)/python3.13
+
+# Its jar is version 1.25.1; npm checks what it downloads against the registry's digest.
+DYNAMODB_LOCAL := amplify-dynamodb-simulator@2.9.30
+
+dynamodb-local: ## bring AWS's own DynamoDB engine for the tests that need it (wants java and npm)
+	@if ! test -f .tools/dynamodb-local/package/emulator/DynamoDBLocal.jar; then \
+		if command -v java >/dev/null && command -v npm >/dev/null; then \
+			mkdir -p .tools/dynamodb-local && cd .tools/dynamodb-local && \
+			npm pack --silent $(DYNAMODB_LOCAL) >/dev/null && tar xzf *.tgz && rm *.tgz; \
+		else false; fi || echo "no java, npm or registry: tests on DynamoDB Local will be skipped" >&2; fi
 
 lock: .tools/uv/.stamp ## renew the locks after a change of pyproject.toml or requirements/*.in (UPGRADE=1: newest versions)
 	$(LOCK) pyproject.toml --extra tools --extra dev -o requirements/dev.lock
