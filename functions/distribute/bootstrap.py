@@ -30,11 +30,12 @@ def distributor() -> Distributor:
 
 def build(settings: Settings, runtime: Runtime) -> Distributor:
     table = Table(partial(runtime.aws, "dynamodb"), settings.table_name)
+    log = telemetry(SERVICE)
     return Distributor(
-        amocrm=build_amocrm(settings, runtime),
+        amocrm=build_amocrm(settings, runtime, log),
         stores=Stores(Departments(table), Assignments(table), WaitingRoom(table), Absences(table)),
         bus=EventBridgeBus(partial(runtime.aws, "events"), settings.bus_name, source=f"conveyor.{SERVICE}"),
         queue=Queue(partial(runtime.aws, "sqs"), settings.queue_url, settings.dead_letters_url),
-        telemetry=telemetry(SERVICE),
+        telemetry=log,
         clock=runtime.clock,
     )

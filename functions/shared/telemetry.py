@@ -43,6 +43,8 @@ class PowertoolsTelemetry:
         self._logger.exception(event, **fields)
 
     def count(self, metric: str, value: int = 1) -> None:
+        if not value:
+            return
         self._metrics.add_metric(name=metric, unit="Count", value=value)
         self._counted = True
 

@@ -200,41 +200,42 @@ def assignment_from(item: Item) -> Assignment:
 
 
 def _ledger_item(ledger: TeamLedger) -> Item:
+    """Every book is a list in the order of `members`: keys repeated in each book would double the item, and a
+    transaction pays twice for every kilobyte."""
+    books = [ledger.books.total, *ledger.books.channels.values(), ledger.given, ledger.open]
+    members = sorted({user_id for book in books for user_id in book})
+
+    def column(book: Mapping[int, int]) -> list[int]:
+        return [book.get(user_id, 0) for user_id in members]
+
     return {
         **keys.ledger(ledger.team),
         "entity": "ledger",
         "version": ledger.version,
-        "total": _with_text_keys(ledger.books.total),
-        "channels": {name: _with_text_keys(book) for name, book in ledger.books.channels.items()},
+        "members": members,
+        "total": column(ledger.books.total),
+        "channels": {name: column(book) for name, book in ledger.books.channels.items()},
         "day": ledger.day,
-        "given": _with_text_keys(ledger.given),
+        "given": column(ledger.given),
         "counted_at": _text(ledger.counted_at) if ledger.counted_at else None,
-        "open": _with_text_keys(ledger.open),
+        "open": column(ledger.open),
     }
 
 
 def _ledger_from(item: Item) -> TeamLedger:
+    def book(column: Sequence[int]) -> dict[int, int]:
+        pairs = zip(item["members"], column, strict=True)
+        return {user_id: value for user_id, value in pairs if value}
+
     return TeamLedger(
         team=item["pk"].removeprefix("TEAM#"),
         version=item["version"],
-        books=Ledger(
-            _with_int_keys(item["total"]),
-            {name: _with_int_keys(book) for name, book in item["channels"].items()},
-        ),
+        books=Ledger(book(item["total"]), {name: book(column) for name, column in item["channels"].items()}),
         day=item["day"],
-        given=_with_int_keys(item["given"]),
+        given=book(item["given"]),
         counted_at=_moment(item["counted_at"]) if item["counted_at"] else None,
-        open=_with_int_keys(item["open"]),
+        open=book(item["open"]),
     )
-
-
-def _with_text_keys(balances: Mapping[int, int]) -> dict[str, int]:
-    """Map keys are strings in DynamoDB."""
-    return {str(user_id): value for user_id, value in balances.items()}
-
-
-def _with_int_keys(balances: Mapping[str, int]) -> dict[int, int]:
-    return {int(user_id): value for user_id, value in balances.items()}
 
 
 def _text(moment: datetime) -> str:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 MARGIN, LATE = 1.03, timedelta(milliseconds=30)
 """Slots lie 3 % further apart than the rate says: n + 1 requests then span 1.03 s, and one that leaves up to 30 ms
-late (a waking process, clocks apart) still does not bring an extra request into any second."""
+late (DynamoDB's answer, a waking process, clocks apart) still does not bring an extra request into any second."""
 
-FIRST_BLOCK, LARGEST_BLOCK = 4, 12
-"""Slots leased at once: four are a lone lead's requests for one write; twelve hold others up for two seconds."""
+FIRST_BLOCK, LARGEST_BLOCK = 6, 12
+"""Slots leased at once: six are a lone lead's requests for one write; twelve hold others up for two seconds."""
 
 IDLE = timedelta(seconds=10)
 """After such a pause the experience with block sizes is forgotten."""
@@ -37,7 +37,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(minutes=30)
 """Between probes of a blocked account. Only amoCRM's support lifts a block: hurry would be held against us."""
 
 TRIES = 10
-"""Lost races for the item in a row before we leave the request to the queue."""
+"""Lost races for the item, or lost pieces, in a row before we leave the request to the queue."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,18 +84,25 @@ class DynamoBudget:
         `longest_wait`; RetryLater if DynamoDB is not to be had.
         """
         with self._lock:
-            while True:
-                moment = max(self._clock.now(), self._next)
-                if moment > self._last:
-                    self._lease()
-                    continue
-                self._clock.sleep((moment - self._clock.now()).total_seconds())
-                woken = self._clock.now()
-                if woken <= self._last + LATE:
-                    break  # else we were frozen in our sleep, and the piece belongs to the past
-            self._next = (moment if woken <= moment + LATE else woken) + self._spacing
+            self._next = self._slot() + self._spacing
             self._used += 1
             self._telemetry.count("AmoCrmRequests")
+
+    def _slot(self) -> datetime:
+        """Sleep until a moment of our own has come, leasing what is missing.
+
+        A piece that passes while DynamoDB answers, or while the process is frozen, is given up for a longer one.
+        """
+        for lost in range(TRIES):
+            moment = max(self._clock.now(), self._next)
+            if moment > self._last + LATE:
+                self._lease(at_least=2**lost)
+                moment = max(self._clock.now(), self._next)
+            self._clock.sleep((moment - self._clock.now()).total_seconds())
+            woken = self._clock.now()
+            if woken <= self._last + LATE:
+                return moment if woken <= moment + LATE else woken
+        raise AmoCrmUnavailable("the request budget is too slow to keep a pace with it", after=1.0)
 
     def answered(self) -> None:
         """Close the breaker if the request was our probe; otherwise free of cost."""
@@ -158,10 +165,10 @@ class DynamoBudget:
             self._table.update(keys.budget(), "REMOVE probe_at, pause_seconds, blocked_because", {})
             self._telemetry.count("AmoCrmBreakerClosed")
 
-    def _lease(self) -> None:
+    def _lease(self, at_least: int) -> None:
         """Take the next free piece of the time line."""
         self._probing = False
-        size = self._next_block()
+        size = max(self._next_block(), min(at_least, LARGEST_BLOCK))
         length = size * self._spacing
         for _ in range(TRIES):
             now = self._clock.now()
@@ -209,19 +216,18 @@ class DynamoBudget:
         if self._clock.now() < probe_at:
             raise AmoCrmUnavailable("requests to amoCRM are stopped, the account is blocked", self._until(probe_at))
         pause = timedelta(seconds=item["pause_seconds"])
-        now = self._clock.now()
         try:
             self._table.update(
                 keys.budget(),
                 "SET probe_at = :next",
-                {":next": _number(now + pause), ":seen": item["probe_at"]},
+                {":next": _number(self._clock.now() + pause), ":seen": item["probe_at"]},
                 "probe_at = :seen",
             )
         except ConditionFailed:
             message = "requests to amoCRM are stopped, another process probes"
             raise AmoCrmUnavailable(message, pause.total_seconds()) from None
         self._probing, self._pause = True, pause
-        self._hold(now, 1)
+        self._hold(self._clock.now(), 1)
 
     def _hold(self, start: datetime, size: int) -> None:
         self._next, self._last = start, start + (size - 1) * self._spacing

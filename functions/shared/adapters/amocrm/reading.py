@@ -1,0 +1,120 @@
+"""amoCRM's JSON → the dataclasses of functions.shared.crm, forgiving where amoCRM is not consistent.
+
+`null`, a missing key and an empty list mean the same in many places (amoCRM API: quirks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from functions.shared.adapters.amocrm.answers import Json
+from functions.shared.crm import Account, Contact, Lead, Note, Task, UnsortedItem, User
+
+
+def lead(row: Json) -> Lead:
+    return Lead(
+        id=int(row["id"]),
+        pipeline_id=int(row.get("pipeline_id") or 0),
+        status_id=int(row.get("status_id") or 0),
+        responsible_user_id=int(row.get("responsible_user_id") or 0),
+        created_by=int(row.get("created_by") or 0),
+        created_at=moment(row.get("created_at")),
+        updated_at=moment(row.get("updated_at")),
+        source_id=row.get("source_id"),
+        tags=tuple(tag["name"] for tag in _embedded(row, "tags")),
+        contacts=tuple(_main_first(row)),
+        price=int(row.get("price") or 0),
+        is_deleted=bool(row.get("is_deleted")),
+    )
+
+
+def contact(row: Json) -> Contact:
+    return Contact(
+        id=int(row["id"]),
+        responsible_user_id=int(row.get("responsible_user_id") or 0),
+        created_at=moment(row.get("created_at")),
+        leads=tuple(int(linked["id"]) for linked in _embedded(row, "leads")),
+    )
+
+
+def unsorted_item(row: Json) -> UnsortedItem:
+    """Every item has exactly one lead; should one come without, `lead_id` is 0, which no lead has."""
+    metadata = row.get("metadata") or {}
+    return UnsortedItem(
+        uid=str(row["uid"]),
+        lead_id=next((int(lead["id"]) for lead in _embedded(row, "leads")), 0),
+        pipeline_id=int(row.get("pipeline_id") or 0),
+        category=str(row.get("category") or ""),
+        service=str(metadata.get("service") or ""),
+        source_name=str(row.get("source_name") or metadata.get("source_name") or ""),
+        source_uid=str(row.get("source_uid") or ""),
+    )
+
+
+def user(row: Json) -> User:
+    rights = row.get("rights") or {}
+    leads = rights.get("leads") or {}
+    return User(
+        id=int(row["id"]),
+        name=str(row.get("name") or ""),
+        email=str(row.get("email") or ""),
+        is_active=bool(rights.get("is_active", True)),
+        is_admin=bool(rights.get("is_admin")),
+        # "D" is denied; the other letters only say whose leads (amoCRM API: users).
+        may_edit_leads=bool(rights.get("is_admin")) or leads.get("edit") != "D",
+    )
+
+
+def account(row: Json) -> Account:
+    settings = (row.get("_embedded") or {}).get("datetime_settings") or {}
+    return Account(
+        id=int(row["id"]),
+        subdomain=str(row["subdomain"]),
+        current_user_id=int(row.get("current_user_id") or 0),
+        timezone=str(settings.get("timezone") or "UTC"),
+        has_filters=bool(row.get("is_api_filter_enabled", True)),
+    )
+
+
+def task(row: Json) -> Task:
+    return Task(
+        id=int(row["id"]),
+        lead_id=int(row["entity_id"]),
+        responsible_user_id=int(row.get("responsible_user_id") or 0),
+        text=str(row.get("text") or ""),
+        created_at=moment(row.get("created_at")),
+        complete_till=moment(row.get("complete_till")),
+        is_completed=bool(row.get("is_completed")),
+        task_type_id=int(row.get("task_type_id") or 0),
+    )
+
+
+def note(row: Json) -> Note:
+    """A note of any type; those without a text (calls, files) have an empty one."""
+    params = row.get("params") or {}
+    return Note(
+        id=int(row["id"]),
+        lead_id=int(row["entity_id"]),
+        text=str(params.get("text") or "") if isinstance(params, dict) else "",
+        created_at=moment(row.get("created_at")),
+    )
+
+
+def stages(pipeline: Json) -> list[int]:
+    """Ids of all stages of a pipeline, «Неразобранное» and the two closing ones included."""
+    return [int(stage["id"]) for stage in _embedded(pipeline, "statuses")]
+
+
+def moment(seconds: int | None) -> datetime:
+    return datetime.fromtimestamp(seconds or 0, UTC)
+
+
+def _embedded(row: Json, key: str) -> list[Json]:
+    return (row.get("_embedded") or {}).get(key) or []
+
+
+def _main_first(row: Json) -> Iterator[int]:
+    linked = _embedded(row, "contacts")
+    yield from (int(each["id"]) for each in linked if each.get("is_main"))
+    yield from (int(each["id"]) for each in linked if not each.get("is_main"))

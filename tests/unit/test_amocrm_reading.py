@@ -1,0 +1,94 @@
+"""amoCRM's JSON in the shapes that it comes in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from functions.shared.adapters.amocrm import reading
+from tests.amocrm_support import NOTHING, hal, scripted
+
+BARE_LEAD = {"id": 1, "_embedded": None, "source_id": None, "price": None, "created_at": 1700000000}
+
+
+def test_a_lead_with_the_main_contact_first():
+    row = {
+        "id": 3912171,
+        "pipeline_id": 3104455,
+        "status_id": 143,
+        "responsible_user_id": 504141,
+        "created_by": 0,
+        "created_at": 1585299171,
+        "updated_at": 1590683337,
+        "source_id": 17,
+        "price": 12,
+        "_embedded": {
+            "tags": [{"id": 100667, "name": "тест", "color": None}],
+            "contacts": [{"id": 1, "is_main": False}, {"id": 2, "is_main": True}, {"id": 3, "is_main": False}],
+        },
+    }
+    lead = reading.lead(row)
+    assert (lead.contacts, lead.tags, lead.source_id) == ((2, 1, 3), ("тест",), 17)
+    assert lead.created_at == datetime.fromtimestamp(1585299171, UTC)
+    assert lead.is_closed
+
+
+def test_null_and_missing_mean_the_same():
+    lead = reading.lead(BARE_LEAD)
+    assert (lead.contacts, lead.tags, lead.price, lead.responsible_user_id) == ((), (), 0, 0)
+
+
+def test_a_lead_in_the_recycle_bin_does_not_exist():
+    wire, _ = scripted(httpx.Response(200, json={**BARE_LEAD, "is_deleted": True}))
+    assert wire.amocrm.lead(1) is None
+    wire, _ = scripted(hal("leads", [{**BARE_LEAD, "is_deleted": True}]))
+    assert wire.amocrm.leads([1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("edit", "is_admin", "may"), [("A", False, True), ("M", False, True), ("D", False, False), ("D", True, True)]
+)
+def test_a_user_may_edit_leads_unless_it_is_denied(edit, is_admin, may):
+    rights = {"leads": {"edit": edit}, "is_admin": is_admin, "is_active": True}
+    assert reading.user({"id": 1, "name": "А", "email": "a@firm.example", "rights": rights}).may_edit_leads is may
+
+
+def test_a_switched_off_user_is_listed_as_such():
+    wire, _ = scripted(
+        hal("users", [{"id": 1, "rights": {"is_active": False}}, {"id": 2, "rights": {"is_active": True}}])
+    )
+    assert [user.is_active for user in wire.amocrm.users()] == [False, True]
+
+
+def test_the_source_of_a_chat_stands_in_its_metadata():
+    row = {
+        "uid": "ab",
+        "category": "chats",
+        "pipeline_id": 7,
+        "source_uid": None,
+        "source_name": None,
+        "metadata": {"service": "telegram", "source_name": "Бот"},
+        "_embedded": {"leads": [{"id": 5}], "contacts": []},
+    }
+    item = reading.unsorted_item(row)
+    assert (item.lead_id, item.service, item.source_name, item.source_uid) == (5, "telegram", "Бот", "")
+
+
+def test_the_account_tells_its_zone_and_whether_filters_work():
+    settings = {"datetime_settings": {"timezone": "Asia/Yekaterinburg"}}
+    answer = {"id": 1, "subdomain": "firm", "current_user_id": 5, "is_api_filter_enabled": False, "_embedded": settings}
+    wire, _ = scripted(httpx.Response(200, json=answer))
+    account = wire.amocrm.account()
+    assert (account.timezone, account.has_filters, account.current_user_id) == ("Asia/Yekaterinburg", False, 5)
+
+
+def test_notes_without_a_text_have_an_empty_one():
+    rows = [{"id": 1, "entity_id": 5, "params": []}, {"id": 2, "entity_id": 5, "params": {"duration": 60}}]
+    assert [reading.note(row).text for row in rows] == ["", ""]
+
+
+def test_an_account_without_users_to_see_has_none():
+    wire, _ = scripted(NOTHING)
+    assert wire.amocrm.users() == []
