@@ -1,0 +1,91 @@
+"""`conveyor check` and `conveyor apply`: department.yaml from the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from functions.shared.clock import SystemClock
+from functions.shared.errors import AmbiguousWrite, ConveyorError, DepartmentInvalid, Finding
+from infra.cli.records import Endpoint, TableName, open_records
+from infra.department.file import DepartmentFile, load
+from infra.department.preset import MODELS
+
+INVALID = 2
+"""Exit code for a file that has to be corrected; 1 is for everything else that went wrong."""
+
+File = Annotated[Path, typer.Argument(help="The department, see department.example.yaml.", metavar="FILE")]
+
+
+def check(file: File) -> None:
+    """Say whether FILE is a valid department, and what it says; amoCRM is not asked."""
+    with _explained():
+        department = load(file)
+        _print_summary(department)
+        _print_notices(department.notices)
+
+
+def apply(
+    file: File,
+    *,
+    base_url: Annotated[str, typer.Option(envvar="AMOCRM_BASE_URL", help="https://<account>.amocrm.ru")],
+    token: Annotated[str, typer.Option(envvar="AMOCRM_TOKEN", help="An administrator's token.")],
+    hook_url: Annotated[str, typer.Option(help="Where amoCRM shall report new leads (output LeadsHook of the stack).")],
+    table: TableName,
+    endpoint: Endpoint = None,
+) -> None:
+    """Bring amoCRM and the table to what FILE says; what is there already stays. Safe to repeat."""
+    from infra.department.amocrm import open_client
+    from infra.department.apply import apply as apply_department
+
+    with _explained():
+        applied = apply_department(
+            load(file), open_client(base_url, token, SystemClock()), open_records(table, endpoint).departments, hook_url
+        )
+        for change in applied.changes:
+            print(change)
+        print(f"Department «{applied.department.name}» is in force as version {applied.department.version}.")
+        _print_notices(applied.notices)
+
+
+def _print_summary(file: DepartmentFile) -> None:
+    spec = file.spec
+    print(f"{spec.department}: {spec.model}, {spec.timezone.key}, {spec.amocrm.account}")
+    for (name, team), levels in zip(spec.teams.items(), MODELS[spec.model], strict=True):
+        print(f"  {name}: level {', '.join(map(str, sorted(levels)))}; {team.hours}")
+        for member in team.members:
+            hours = f"; {member.hours}" if member.hours else ""
+            zone = f"; {member.timezone.key}" if member.timezone else ""
+            paused = "; paused" if member.paused else ""
+            print(f"    {member.email}: weight {member.weight}{hours}{zone}{paused}")
+    for pipeline in file.pipelines:
+        print(f"  «{pipeline.name}»: {' → '.join(stage.name for stage in pipeline.stages)}")
+
+
+def _print_notices(notices: Iterable[Finding]) -> None:
+    for notice in notices:
+        print(f"notice: {notice}", file=sys.stderr)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors of ours as text for a person instead of a traceback."""
+    try:
+        yield
+    except DepartmentInvalid as error:
+        for finding in error.findings:
+            print(finding, file=sys.stderr)
+        count = len(error.findings)
+        print(f"{count} {'thing' if count == 1 else 'things'} to correct.", file=sys.stderr)
+        raise typer.Exit(INVALID) from error
+    except AmbiguousWrite as error:
+        print(f"amoCRM gave no clear answer: {error}\nApply again: what was done already is found.", file=sys.stderr)
+        raise typer.Exit(1) from error
+    except ConveyorError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from error

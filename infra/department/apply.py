@@ -1,0 +1,149 @@
+"""Bring an amoCRM account and the table to what department.yaml says. Whatever is there already stays as it is.
+
+Every step looks first and creates only what is missing, found by its name: an apply that was interrupted anywhere is
+finished by the next one, and one without need writes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from functions.shared.adapters.amocrm.client import AmoCrmClient
+from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.department import Department
+from functions.shared.errors import Finding
+from infra.department.directory import CrmPipeline, Directory, read_directory
+from infra.department.file import DepartmentFile
+from infra.department.plan import PipelinePlan, StagePlan
+from infra.department.resolve import check_account, resolve
+
+LEADS_HOOK = ("add_lead", "add_unsorted", "delete_unsorted", "delete_lead")
+"""What the leads hook is told. Not `update_lead`: each write of ours would come back."""
+
+_STEP = 10
+"""Between the places of two stages, as amoCRM numbers its own."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """`changes` says what was done, one sentence each, and is empty when nothing was; `notices` come from the file
+    and from amoCRM."""
+
+    department: Department
+    changes: tuple[str, ...]
+    notices: tuple[Finding, ...]
+
+
+def apply(file: DepartmentFile, client: AmoCrmClient, departments: Departments, leads_hook: str) -> Applied:
+    """`leads_hook` is the full URL that amoCRM shall call.
+
+    Raises DepartmentInvalid before anything is written if people are missing or the account is another one, and
+    whatever the client raises; then apply again.
+    """
+    directory = read_directory(client)
+    notices = check_account(file, directory)
+    changes = [*_pipelines(file, directory, client), *_loss_reasons(file, directory, client)]
+    known = departments.newest_version()
+    department = departments.store(resolve(file, read_directory(client) if changes else directory))
+    if department.version != known:
+        changes.append(f"stored version {department.version} of the department")
+    # the hook comes last: amoCRM may call it at once, and then the department must be there
+    changes += _webhook(client, leads_hook)
+    return Applied(department, tuple(changes), (*file.notices, *notices))
+
+
+def create_users(file: DepartmentFile, client: AmoCrmClient) -> list[str]:
+    """Make users of all people of the file who are none yet; for accounts of the local stack only, since in a real
+    one people are invited and choose their own passwords. Returns the e-mails created."""
+    known = read_directory(client).users
+    missing = [email for email in file.people if email not in known]
+    if missing:
+        client.write("POST", "users", [_new_user(email, file.spec.language) for email in missing])
+    return missing
+
+
+def _pipelines(file: DepartmentFile, directory: Directory, client: AmoCrmClient) -> Iterator[str]:
+    """All missing pipelines in one request, then what existing ones lack."""
+    missing = [plan for plan in file.pipelines if plan.name.casefold() not in directory.pipelines]
+    if missing:
+        places = {plan.role: (number + 1) * _STEP for number, plan in enumerate(file.pipelines)}
+        client.write("POST", "leads/pipelines", [_new_pipeline(plan, places[plan.role]) for plan in missing])
+        yield from (f"created pipeline «{plan.name}» with {len(plan.stages)} stages" for plan in missing)
+    for plan in file.pipelines:
+        if found := directory.pipelines.get(plan.name.casefold()):
+            yield from _completed(plan, found, client)
+
+
+def _completed(plan: PipelinePlan, found: CrmPipeline, client: AmoCrmClient) -> Iterator[str]:
+    """Missing stages go behind the existing ones: their order in amoCRM is the firm's."""
+    if plan.unsorted and not found.is_unsorted_on:
+        client.write("PATCH", f"leads/pipelines/{found.id}", {"is_unsorted_on": True})
+        yield f"switched «Неразобранное» on in «{plan.name}»"
+    missing = [stage for stage in plan.stages if stage.name.casefold() not in found.stages]
+    if missing:
+        body = [_new_stage(stage, found.last_sort + (number + 1) * _STEP) for number, stage in enumerate(missing)]
+        client.write("POST", f"leads/pipelines/{found.id}/statuses", body)
+        yield from (f"created stage «{stage.name}» in «{plan.name}»" for stage in missing)
+
+
+def _loss_reasons(file: DepartmentFile, directory: Directory, client: AmoCrmClient) -> Iterator[str]:
+    missing = [name for name in file.loss_reasons.values() if name.casefold() not in directory.loss_reasons]
+    if missing:
+        client.write("POST", "leads/loss_reasons", [{"name": name} for name in missing])
+        yield from (f"created loss reason «{name}»" for name in missing)
+
+
+def _webhook(client: AmoCrmClient, destination: str) -> Iterator[str]:
+    """Whether a POST on an existing URL adds to its settings or replaces them is not documented, and no call switches
+    a disabled hook on again: so a hook that is not right is removed and made anew."""
+    found = _hook(client, destination)
+    if found and not found.get("disabled") and set(found["settings"]) == set(LEADS_HOOK):
+        return
+    if found:
+        client.write("DELETE", "webhooks", {"destination": destination})
+    client.write("POST", "webhooks", {"destination": destination, "settings": list(LEADS_HOOK)})
+    yield "renewed the webhook for leads" if found else "created the webhook for leads"
+
+
+def _hook(client: AmoCrmClient, destination: str) -> dict[str, Any] | None:
+    """The embedded key is `webhooks`, `hooks` was seen too; a filter that amoCRM ignores returns other hooks."""
+    body = client.get("webhooks", [("filter[destination]", destination)]) or {}
+    embedded = body.get("_embedded", {})
+    rows = embedded.get("webhooks") or embedded.get("hooks") or []
+    return next((row for row in rows if row["destination"] == destination), None)
+
+
+def _new_pipeline(plan: PipelinePlan, sort: int) -> dict[str, Any]:
+    stages = [_new_stage(stage, (number + 1) * _STEP) for number, stage in enumerate(plan.stages)]
+    return {
+        "name": plan.name,
+        "sort": sort,
+        "is_main": False,
+        "is_unsorted_on": plan.unsorted,
+        "_embedded": {"statuses": stages},
+    }
+
+
+def _new_stage(stage: StagePlan, sort: int) -> dict[str, Any]:
+    return {"name": stage.name, "sort": sort, "color": stage.color}
+
+
+def _new_user(email: str, language: str) -> dict[str, Any]:
+    everything = {"view": "A", "edit": "A", "add": "A", "delete": "D", "export": "D"}
+    return {
+        "name": email.partition("@")[0].replace(".", " ").title(),
+        "email": email,
+        "password": secrets.token_urlsafe(16),
+        "lang": language,
+        "rights": {
+            "leads": everything,
+            "contacts": everything,
+            "companies": everything,
+            "tasks": {"edit": "A", "delete": "A"},
+            "mail_access": False,
+            "catalog_access": False,
+        },
+    }

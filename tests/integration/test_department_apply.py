@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from moto import mock_aws
+
+from functions.shared.adapters.amocrm.client import AmoCrmClient
+from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.errors import AmoCrmUnauthorized, AmoCrmUnavailable, DepartmentInvalid
+from infra.department.amocrm import REQUESTS_PER_SECOND, open_client
+from infra.department.apply import LEADS_HOOK, Applied, apply, create_users
+from infra.department.file import load
+from infra.local.amocrm_simulator.app import create_app
+from infra.local.amocrm_simulator.world import World
+from tests.fakes import ManualClock, create_table, dynamodb_client
+
+TEXT = (Path(__file__).parents[2] / "department.example.yaml").read_text(encoding="utf-8")
+EXAMPLE = load(TEXT)
+HOOK = "https://gateway.example/hooks/0123456789abcdef0123456789abcdef/leads"
+
+
+class Killed(Exception):
+    """The process that applies is gone."""
+
+
+@dataclass
+class Wire(httpx.BaseTransport):
+    """The way to the simulator: remembers what was asked, and is cut at one request, before or after it is done."""
+
+    inner: httpx.BaseTransport
+    cut_at: int | None = None
+    is_done_before_cut: bool = False
+
+    def __post_init__(self) -> None:
+        self.asked: list[str] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(f"{request.method} {request.url.path}")
+        if self.cut_at == len(self.asked):
+            if self.is_done_before_cut:
+                self.inner.handle_request(request)
+            raise Killed
+        return self.inner.handle_request(request)
+
+    @property
+    def writes(self) -> list[str]:
+        return [asked for asked in self.asked if not asked.startswith("GET")]
+
+
+@dataclass
+class Installation:
+    """An account with the people of the example in it, and an empty table."""
+
+    world: World
+    clock: ManualClock
+    departments: Departments
+
+    def wire(self, cut_at: int | None = None, is_done_before_cut: bool = False) -> Wire:
+        return Wire(httpx.WSGITransport(create_app(self.world)), cut_at, is_done_before_cut)
+
+    def client(self, wire: Wire) -> AmoCrmClient:
+        token = self.world.add_token("setup", self.world.admin.id)
+        return open_client("https://oknaplus.amocrm.ru", token, self.clock, wire)
+
+    def apply(self, wire: Wire | None = None, text: str = TEXT, hook: str = HOOK) -> Applied:
+        return apply(load(text), self.client(wire or self.wire()), self.departments, hook)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What an apply makes, without ids."""
+        return {
+            "pipelines": [
+                (pipeline.name, pipeline.is_unsorted_on, [status.name for status in pipeline.statuses])
+                for pipeline in self.world.pipelines.values()
+            ],
+            "reasons": [reason.name for reason in self.world.loss_reasons.values()],
+            "hooks": [(hook.destination, sorted(hook.settings)) for hook in self.world.webhooks.values()],
+            "version": self.departments.newest_version(),
+        }
+
+
+def install() -> Installation:
+    clock = ManualClock()
+    world = World(clock, subdomain="oknaplus")
+    for email in EXAMPLE.people:
+        world.add_user(email.partition("@")[0], email)
+    client = dynamodb_client()
+    table = f"sales-{len(client.list_tables()['TableNames'])}"
+    return Installation(world, clock, Departments(create_table(client, table)))
+
+
+@pytest.fixture
+def installation() -> Iterator[Installation]:
+    with mock_aws():
+        yield install()
+
+
+def test_an_empty_account_gets_the_four_pipelines_with_their_stages(installation: Installation) -> None:
+    applied = installation.apply()
+
+    assert applied.notices == ()
+    made = installation.state["pipelines"][1:]
+    assert [name for name, _, _ in made] == ["Биржа лидов", "Основная воронка", "Сопровождение", "Прогрев"]
+    assert made[0][1:] == (
+        True,
+        [
+            "Неразобранное",
+            *("Новый лид", "В квалификации", "Квалифицирован", "Уже общаемся", "Не даёт информации", "Не целевой"),
+            *("Успешно реализовано", "Закрыто и не реализовано"),
+        ],
+    )
+    assert made[1][1] is False
+    assert "Дубль" in installation.state["reasons"]
+    assert installation.state["hooks"] == [(HOOK, sorted(LEADS_HOOK))]
+
+
+def test_the_stored_department_has_the_ids_of_the_account(installation: Installation) -> None:
+    department = installation.apply().department
+
+    assert installation.departments.current() == department
+    exchange = installation.world.pipelines[department.pipelines[0].id]
+    assert {status.id for status in exchange.statuses} >= {
+        department.pipelines[0].unsorted_status_id,
+        department.pipelines[0].entry_status_id,
+    }
+    anna = department.teams[0].members[0]
+    assert installation.world.users[anna.user_id].email == "anna@oknaplus.example"
+
+
+def test_a_second_apply_writes_nothing(installation: Installation) -> None:
+    installation.apply()
+    before = installation.state
+    wire = installation.wire()
+
+    applied = installation.apply(wire)
+
+    assert wire.writes == []
+    assert applied.changes == ()
+    assert installation.state == before
+
+
+def test_apply_stays_below_the_limit_of_amocrm(installation: Installation) -> None:
+    wire = installation.wire()
+    installation.apply(wire)
+    assert installation.clock.slept >= (len(wire.asked) - 1) / REQUESTS_PER_SECOND - 0.001
+
+
+@pytest.mark.parametrize("is_done_before_cut", [False, True])
+def test_an_apply_that_was_cut_anywhere_is_finished_by_the_next(is_done_before_cut: bool) -> None:
+    with mock_aws():
+        undisturbed = install()
+        wire = undisturbed.wire()
+        undisturbed.apply(wire)
+
+        for cut_at in range(1, len(wire.asked) + 1):
+            installation = install()
+            with pytest.raises(Killed):
+                installation.apply(installation.wire(cut_at, is_done_before_cut))
+            installation.apply()
+            assert installation.state == undisturbed.state
+
+
+def test_amocrm_calls_nobody_before_the_department_is_stored(installation: Installation) -> None:
+    first = installation.wire()
+    installation.apply(first, hook="https://other.example/hooks/leads")
+    hook_at = len(first.asked)
+    assert first.asked[-1] == "POST /api/v4/webhooks"
+
+    with mock_aws():
+        fresh = install()
+        with pytest.raises(Killed):
+            fresh.apply(fresh.wire(cut_at=hook_at))
+        assert fresh.departments.newest_version() == 1
+
+
+def test_a_changed_department_is_a_new_version_and_leaves_amocrm_alone(installation: Installation) -> None:
+    installation.apply()
+    wire = installation.wire()
+
+    applied = installation.apply(wire, TEXT.replace("max_open: 40", "max_open: 50"))
+
+    assert applied.changes == ("stored version 2 of the department",)
+    assert applied.department.teams[0].members[0].max_open == 50
+    assert wire.writes == []
+
+
+def test_stages_that_a_firm_lacks_are_added_and_its_own_ones_stay(installation: Installation) -> None:
+    installation.apply()
+    own = 'pipelines: {warm_up: {name: Прогрев, stages: {to_warm: На прогрев, later: {name: Позже, color: "#fff000"}}}}'
+
+    applied = installation.apply(text=TEXT + own)
+
+    assert applied.changes[0] == "created stage «Позже» in «Прогрев»"
+    stages = installation.state["pipelines"][-1][2]
+    assert stages[:4] == ["На прогрев", "Прогревается", "Прогрет", "Позже"]
+
+
+def test_a_pipeline_that_exists_is_taken_and_gets_its_unsorted_stage(installation: Installation) -> None:
+    own = "pipelines: {exchange: {name: воронка, stages: {first: первичный контакт}}}"
+    world = installation.world
+    world.pipelines[world.main_pipeline.id] = replace(
+        world.main_pipeline, is_unsorted_on=False, statuses=world.main_pipeline.statuses[1:]
+    )
+
+    applied = installation.apply(text=TEXT + own)
+
+    exchange = applied.department.pipelines[0]
+    assert exchange.id == world.main_pipeline.id
+    assert world.main_pipeline.is_unsorted_on
+    assert exchange.unsorted_status_id is not None
+    assert exchange.name == "Воронка"
+
+
+def test_a_switched_off_hook_is_made_anew(installation: Installation) -> None:
+    installation.apply()
+    world = installation.world
+    (hook_id, hook) = next(iter(world.webhooks.items()))
+    world.webhooks[hook_id] = replace(hook, disabled=True)
+
+    applied = installation.apply()
+
+    assert applied.changes == ("renewed the webhook for leads",)
+    assert [hook.disabled for hook in world.webhooks.values()] == [False]
+
+
+def test_a_hook_with_other_events_is_made_anew(installation: Installation) -> None:
+    installation.apply()
+    world = installation.world
+    (hook_id, hook) = next(iter(world.webhooks.items()))
+    world.webhooks[hook_id] = replace(hook, settings=(*hook.settings, "update_lead"))
+
+    installation.apply()
+
+    assert installation.state["hooks"] == [(HOOK, sorted(LEADS_HOOK))]
+
+
+def test_hooks_of_others_are_left_alone(installation: Installation) -> None:
+    installation.apply(hook="https://other.example/hooks/leads")
+    installation.apply()
+    assert [destination for destination, _ in installation.state["hooks"]] == [
+        "https://other.example/hooks/leads",
+        HOOK,
+    ]
+
+
+def test_an_ignored_filter_does_not_mistake_the_hook_of_another_for_ours(installation: Installation) -> None:
+    class Unfiltered(Wire):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "GET" and request.url.path.endswith("/webhooks"):
+                request.url = request.url.copy_with(query=None)
+            return super().handle_request(request)
+
+    installation.apply(hook="https://other.example/hooks/leads")
+    wire = Unfiltered(httpx.WSGITransport(create_app(installation.world)))
+
+    assert installation.apply(wire).changes == ("created the webhook for leads",)
+    assert len(installation.world.webhooks) == 2
+
+
+def test_missing_people_are_named_before_anything_is_written(installation: Installation) -> None:
+    wire = installation.wire()
+    with pytest.raises(DepartmentInvalid, match=r"'new@oknaplus\.example' is no user of oknaplus"):
+        installation.apply(wire, TEXT.replace("email: anna@", "email: new@"))
+    assert wire.writes == []
+    assert installation.departments.newest_version() == 0
+
+
+def test_a_switched_off_user_is_noticed(installation: Installation) -> None:
+    world = installation.world
+    anna = next(user for user in world.users.values() if user.email == "anna@oknaplus.example")
+    world.users[anna.id] = replace(anna, is_active=False)
+
+    (notice,) = installation.apply().notices
+
+    assert notice.value == "'anna@oknaplus.example' is switched off in amoCRM"
+
+
+def test_a_local_account_gets_the_people_it_lacks_once(installation: Installation) -> None:
+    file = load(TEXT.replace("email: anna@", "email: new@"))
+    client = installation.client(installation.wire())
+
+    assert create_users(file, client) == ["new@oknaplus.example"]
+    assert create_users(file, client) == []
+    applied = apply(file, client, installation.departments, HOOK)
+    assert applied.notices == ()
+
+
+def test_a_refused_token_is_said(installation: Installation) -> None:
+    client = open_client("https://oknaplus.amocrm.ru", "wrong", installation.clock, installation.wire())
+    with pytest.raises(AmoCrmUnauthorized, match="mistyped, expired or revoked"):
+        apply(EXAMPLE, client, installation.departments, HOOK)
+
+
+def test_a_blocked_account_is_asked_no_more(installation: Installation) -> None:
+    installation.world.switch(block_after=0, per_token_per_second=0)
+    wire = installation.wire()
+    client = installation.client(wire)
+    for _ in range(3):
+        with pytest.raises(AmoCrmUnavailable):
+            apply(EXAMPLE, client, installation.departments, HOOK)
+    blocked_after = len(wire.asked)
+    with pytest.raises(AmoCrmUnavailable, match="blocked"):
+        apply(EXAMPLE, client, installation.departments, HOOK)
+    assert len(wire.asked) == blocked_after

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from moto import mock_aws
+
+from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.table import Table
+from functions.shared.department import Department, Pipeline
+from functions.shared.errors import Contended, NotConfigured
+from tests.fakes import create_table, dynamodb_client
+
+DEPARTMENT = Department(
+    version=0,
+    name="Окна Плюс",
+    subdomain="oknaplus",
+    timezone=ZoneInfo("Europe/Moscow"),
+    language="ru",
+    model="one_level",
+    teams=(),
+    pipelines=(Pipeline("exchange", 1, "Биржа лидов", 11, 10, {"new": 11, "a": 12}),),
+)
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    with mock_aws():
+        yield dynamodb_client()
+
+
+@pytest.fixture
+def departments(client: Any) -> Departments:
+    return Departments(create_table(client, "sales"))
+
+
+def test_an_empty_table_names_the_command_that_fills_it(departments: Departments) -> None:
+    with pytest.raises(NotConfigured, match="conveyor apply"):
+        departments.current()
+    with pytest.raises(NotConfigured, match="version 3"):
+        departments.version(3)
+    assert departments.newest_version() == 0
+
+
+def test_the_first_department_is_version_1_and_current(departments: Departments) -> None:
+    stored = departments.store(DEPARTMENT)
+    assert stored == replace(DEPARTMENT, version=1)
+    assert departments.current() == departments.version(1) == stored
+
+
+def test_a_change_is_a_new_version_and_the_old_one_stays(departments: Departments) -> None:
+    first = departments.store(DEPARTMENT)
+    second = departments.store(replace(first, language="en"))
+    assert second == replace(DEPARTMENT, version=2, language="en")
+    assert departments.current() == second
+    assert departments.version(1) == first
+    assert departments.newest_version() == 2
+
+
+def test_the_same_content_is_no_new_version(departments: Departments) -> None:
+    departments.store(DEPARTMENT)
+    assert departments.store(replace(DEPARTMENT, version=9)) == replace(DEPARTMENT, version=1)
+    assert departments.newest_version() == 1
+
+
+def test_going_back_to_former_content_is_a_new_version(departments: Departments) -> None:
+    departments.store(DEPARTMENT)
+    departments.store(replace(DEPARTMENT, language="en"))
+    assert departments.store(DEPARTMENT).version == 3
+
+
+def test_of_two_who_store_at_once_one_is_told_to_apply_again(departments: Departments, client: Any) -> None:
+    # GIVEN an apply that is overtaken between its read and its write
+    departments.store(DEPARTMENT)
+
+    class Overtaken(Table):
+        def transact(self, actions: Any) -> None:
+            departments.store(replace(DEPARTMENT, name="the other's"))
+            super().transact(actions)
+
+    # WHEN it stores
+    with pytest.raises(Contended):
+        Departments(Overtaken(lambda: client, "sales")).store(replace(DEPARTMENT, name="ours"))
+
+    # THEN the other's stands, whole
+    assert departments.current() == departments.version(2)
+    assert departments.current().name == "the other's"
+
+
+def test_the_item_shows_a_person_what_it_is(departments: Departments, client: Any) -> None:
+    departments.store(DEPARTMENT)
+    key = {"pk": {"S": "DEPARTMENT"}, "sk": {"S": "CURRENT"}}
+    item = client.get_item(TableName="sales", Key=key)["Item"]
+    assert (item["name"]["S"], item["version"]["N"], item["model"]["S"]) == ("Окна Плюс", "1", "one_level")

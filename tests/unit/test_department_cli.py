@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from infra.cli.department import apply, check
+
+EXAMPLE = Path(__file__).parents[2] / "department.example.yaml"
+
+app = typer.Typer()
+app.command()(check)
+app.command()(apply)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """The example with three mistakes."""
+    path = tmp_path / "department.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8").replace("weight: 0.5", "weight: 0")
+    path.write_text(text.replace("Europe/Moscow", "Europe/Moskow"), encoding="utf-8")
+    return path
+
+
+def test_check_shows_what_the_file_means() -> None:
+    result = CliRunner().invoke(app, ["check", str(EXAMPLE)])
+    assert result.exit_code == 0
+    assert "lead_desk: level 1; Mon-Fri 09:00-13:00, 14:00-18:00; Sat 10:00-15:00" in result.stdout
+    assert "boris@oknaplus.example: weight 1/2; Mon-Fri 14:00-22:00" in result.stdout
+    assert "«Прогрев»: На прогрев → Прогревается → Прогрет" in result.stdout
+    assert result.stderr == ""
+
+
+def test_check_names_all_mistakes_and_says_so_in_its_exit_code(broken: Path) -> None:
+    result = CliRunner().invoke(app, ["check", str(broken)])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "timezone: 'Europe/Moskow' — did you mean Europe/Moscow?" in result.stderr
+    assert result.stderr.endswith("3 things to correct.\n")
+
+
+def test_check_says_what_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "department.yaml"
+    path.write_text(EXAMPLE.read_text(encoding="utf-8") + "meetings: {standups: []}\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 0
+    assert "meetings: is not used" in result.stderr
+
+
+def test_apply_of_a_broken_file_reaches_nobody(broken: Path) -> None:
+    # sockets are off: an attempt to reach amoCRM or AWS would be another error
+    where = [
+        "--base-url",
+        "https://oknaplus.amocrm.ru",
+        "--token",
+        "t",
+        "--hook-url",
+        "https://x.example/h",
+        "--table",
+        "t",
+    ]
+    result = CliRunner().invoke(app, ["apply", str(broken), *where])
+    assert result.exit_code == 2
+    assert result.stderr.endswith("3 things to correct.\n")

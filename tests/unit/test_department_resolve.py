@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from functions.shared import department_codec
+from functions.shared.crm import User
+from functions.shared.department import EXCHANGE
+from functions.shared.errors import DepartmentInvalid
+from functions.shared.hours import WorkingHours
+from infra.department.directory import CrmPipeline, Directory
+from infra.department.file import DepartmentFile, load
+from infra.department.resolve import check_account, resolve
+
+TEXT = (Path(__file__).parents[2] / "department.example.yaml").read_text(encoding="utf-8")
+EXAMPLE = load(TEXT)
+ANNA = "anna@oknaplus.example"
+
+
+def line_of(words: str) -> int:
+    return next(number for number, line in enumerate(TEXT.splitlines(), start=1) if words in line)
+
+
+def directory_of(file: DepartmentFile) -> Directory:
+    """An account that has everything the file asks for. Ids: users from 1, pipelines from 100, stages from 1000."""
+    return Directory(
+        subdomain="oknaplus",
+        users={email: User(number, email.title(), email, True) for number, email in enumerate(file.people, start=1)},
+        pipelines={
+            plan.name.casefold(): CrmPipeline(
+                id=100 * number,
+                name=plan.name,
+                is_unsorted_on=plan.unsorted,
+                unsorted_status_id=1000 * number if plan.unsorted else None,
+                stages={
+                    stage.name.casefold(): 1000 * number + place for place, stage in enumerate(plan.stages, start=1)
+                },
+                last_sort=100,
+            )
+            for number, plan in enumerate(file.pipelines, start=1)
+        },
+        loss_reasons={name.casefold(): number for number, name in enumerate(file.loss_reasons.values(), start=500)},
+    )
+
+
+ACCOUNT = directory_of(EXAMPLE)
+
+
+def with_user(email: str, **changes: object) -> Directory:
+    return replace(ACCOUNT, users=ACCOUNT.users | {email: replace(ACCOUNT.users[email], **changes)})
+
+
+class TestResolving:
+    def test_teams_get_the_levels_of_the_model_in_the_order_of_the_file(self) -> None:
+        department = resolve(EXAMPLE, ACCOUNT)
+        assert [(team.name, team.levels) for team in department.teams] == [
+            ("lead_desk", {1}),
+            ("closers", {2}),
+            ("care", {3}),
+        ]
+        assert department.team_of_pipeline(EXCHANGE).name == "lead_desk"
+
+    @pytest.mark.parametrize(
+        ("model", "levels"),
+        [
+            ("one_level", [{1, 2, 3}]),
+            ("two_level_lead_desk", [{1}, {2, 3}]),
+            ("two_level_aftercare", [{1, 2}, {3}]),
+            ("three_level", [{1}, {2}, {3}]),
+        ],
+    )
+    def test_every_level_is_run_by_exactly_one_team(self, model: str, levels: list[set[int]]) -> None:
+        teams = ", ".join(f"t{number}: {{members: [{ANNA}]}}" for number in range(len(levels)))
+        file = load(
+            f"{{department: X, timezone: Europe/Moscow, amocrm: {{account: oknaplus.amocrm.ru}}, "
+            f"model: {model}, teams: {{{teams}}}}}"
+        )
+        assert [team.levels for team in resolve(file, directory_of(file)).teams] == levels
+
+    def test_a_member_has_what_he_says_then_what_his_team_says_then_what_the_department_says(self) -> None:
+        anna, boris, vera, gleb = resolve(EXAMPLE, ACCOUNT).teams[0].members
+        assert (anna.hours, anna.timezone) == (EXAMPLE.spec.teams["lead_desk"].hours, ZoneInfo("Europe/Moscow"))
+        assert (anna.max_open, anna.max_per_day, anna.weight) == (40, None, 1)
+        assert (boris.hours, boris.weight) == (WorkingHours.parse("Mon-Fri 14:00-22:00"), Fraction(1, 2))
+        assert vera.timezone == ZoneInfo("Asia/Yekaterinburg")
+        assert gleb.channels == {"call", "site"}
+
+    def test_people_who_are_told_or_on_duty_become_user_ids(self) -> None:
+        desk, _, care = resolve(EXAMPLE, ACCOUNT).teams
+        head = ACCOUNT.users["head@oknaplus.example"].id
+        assert (desk.first_answer.escalate_to, desk.duty) == (head, None)
+        assert (care.first_answer.escalate_to, care.duty) == (None, head)
+
+    def test_people_are_found_without_regard_to_case(self) -> None:
+        file = load(
+            "{department: X, timezone: Europe/Moscow, amocrm: {account: Oknaplus.amocrm.ru}, model: one_level, "
+            f"teams: {{a: {{members: [{ANNA.upper()}]}}}}}}"
+        )
+        assert resolve(file, ACCOUNT).teams[0].members[0].user_id == ACCOUNT.users[ANNA].id
+
+    def test_stages_and_loss_reasons_are_found_by_their_keys(self) -> None:
+        department = resolve(EXAMPLE, ACCOUNT)
+        exchange = department.pipelines[0]
+        assert (exchange.role, exchange.id, exchange.unsorted_status_id) == (EXCHANGE, 100, 1000)
+        assert exchange.entry_status_id == exchange.stages["new"] == 1001
+        assert department.pipelines[1].unsorted_status_id is None
+        assert department.loss_reasons["duplicate"] == 501
+
+
+class TestFindings:
+    def test_everybody_who_is_no_user_is_named_with_his_line(self) -> None:
+        users = {email: user for email, user in ACCOUNT.users.items() if email not in (ANNA, "head@oknaplus.example")}
+        with pytest.raises(DepartmentInvalid) as caught:
+            check_account(EXAMPLE, replace(ACCOUNT, users=users))
+        anna, head = caught.value.findings
+        assert (anna.line, anna.value) == (line_of(ANNA), f"{ANNA!r} is no user of oknaplus")
+        assert "invite this person in amoCRM" in anna.remedy
+        assert head.line == line_of("head@")
+
+    def test_a_user_with_nearly_the_same_email_is_suggested(self) -> None:
+        users = {("ana@oknaplus.example" if email == ANNA else email): user for email, user in ACCOUNT.users.items()}
+        with pytest.raises(DepartmentInvalid, match=r"did you mean ana@oknaplus\.example\?"):
+            check_account(EXAMPLE, replace(ACCOUNT, users=users))
+
+    def test_a_switched_off_user_is_allowed_and_noticed(self) -> None:
+        (notice,) = check_account(EXAMPLE, with_user(ANNA, is_active=False))
+        assert (notice.line, notice.value) == (line_of(ANNA), f"{ANNA!r} is switched off in amoCRM")
+        assert resolve(EXAMPLE, with_user(ANNA, is_active=False)).teams[0].members[0].email == ANNA
+
+    def test_a_user_without_the_right_to_edit_leads_is_noticed(self) -> None:
+        (notice,) = check_account(EXAMPLE, with_user(ANNA, may_edit_leads=False))
+        assert "may not edit leads" in notice.value
+
+    def test_the_token_of_another_account_is_refused(self) -> None:
+        with pytest.raises(DepartmentInvalid, match=r"amocrm\.account: .* the token belongs to other"):
+            check_account(EXAMPLE, replace(ACCOUNT, subdomain="other"))
+
+    def test_what_amocrm_lacks_is_named_with_the_command_that_creates_it(self) -> None:
+        exchange = ACCOUNT.pipelines["биржа лидов"]
+        lacking = replace(
+            ACCOUNT,
+            pipelines={exchange.name.casefold(): replace(exchange, stages={})},
+            loss_reasons={},
+        )
+        with pytest.raises(DepartmentInvalid) as caught:
+            resolve(EXAMPLE, lacking)
+        values = [finding.value for finding in caught.value.findings]
+        assert "stage 'Новый лид' is not in 'Биржа лидов'" in values
+        assert "'Прогрев' is not in amoCRM" in values
+        assert "'Дубль' is not in amoCRM" in values
+        assert {finding.remedy for finding in caught.value.findings} == {"`conveyor apply` creates it"}
+
+
+class TestCodec:
+    def test_a_department_survives_the_way_through_json(self) -> None:
+        department = replace(resolve(EXAMPLE, ACCOUNT), version=7)
+        document = json.loads(json.dumps(department_codec.encode(department)))
+        assert department_codec.decode(document) == department
+        assert list(document["pipelines"][0]["stages"])[:2] == ["new", "qualifying"]
+
+    def test_a_document_of_a_newer_conveyor_is_refused(self) -> None:
+        document = department_codec.encode(resolve(EXAMPLE, ACCOUNT)) | {"schema": 2}
+        with pytest.raises(ValueError, match="deploy a newer one"):
+            department_codec.decode(document)
