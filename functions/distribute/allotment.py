@@ -31,7 +31,7 @@ LEASE = timedelta(seconds=75)
 """Longer than the function's timeout of 60 s: whoever decided is finished or dead when it ends."""
 
 TRIES = 8
-"""Two functions at a time share a ledger (MaximumConcurrency in template.yaml): one conflict is usual, eight are not."""
+"""Two functions at a time share a ledger (MaximumConcurrency in template.yaml): one conflict is usual, not eight."""
 
 COUNT_AGAIN = timedelta(minutes=5)
 """Open leads are counted in amoCRM this often; between, every lead given is added."""

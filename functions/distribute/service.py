@@ -116,7 +116,9 @@ class Distributor:
         for envelope in intake.rejected:
             if envelope.rejection:
                 self._queue.park(envelope, envelope.rejection.reason, envelope.rejection.detail)
-                self._telemetry.warning("hook_rejected", reason=envelope.rejection.reason, message_id=envelope.message_id)
+                self._telemetry.warning(
+                    "hook_rejected", reason=envelope.rejection.reason, message_id=envelope.message_id
+                )
                 self._telemetry.count("HookRejected")
         if intake.ignored:
             self._telemetry.info("hooks_ignored", **intake.ignored)

@@ -9,11 +9,12 @@ from functions.shared.department import Department, Team
 
 _TEXTS = {
     "ru": {
-        "task": "Новый лид ({channel}). Ответить клиенту в течение {minutes} мин",
-        Mode.FAIR: "Conveyor: лид получает {owner}, очередь по справедливости. {balance} Мог(ли) взять: {considered}.",
+        "task": "Новый лид: {channel}. Ответить клиенту в течение {minutes} мин",
+        Mode.FAIR: "Conveyor: лид получает {owner}, очередь по справедливости. {balance}",
         Mode.OWN_CLIENT: "Conveyor: лид получает {owner}, это его (её) клиент. Очередь остальных не тронута.",
         Mode.DUTY: "Conveyor: лид получает дежурный {owner}, больше никто не может взять его сейчас.",
-        "owed": "До этого лида недополучено: всего {total}, в канале «{channel}» {in_channel}.",
+        "alone": "Больше никто не мог взять его сейчас.",
+        "owed": "Наибольший недобор из тех, кто мог взять ({considered}): всего {total}, канал {channel} {in_channel}.",
         "excluded": "Не могли взять: {excluded}.",
         "unknown_user": "нет в amoCRM",
         "switched_off": "отключён в amoCRM",
@@ -26,11 +27,12 @@ _TEXTS = {
         "max_per_day": "дневной предел",
     },
     "en": {
-        "task": "New lead ({channel}). Answer the client within {minutes} min",
-        Mode.FAIR: "Conveyor: the lead goes to {owner}, fairly next. {balance} Could take it: {considered}.",
+        "task": "New lead: {channel}. Answer the client within {minutes} min",
+        Mode.FAIR: "Conveyor: the lead goes to {owner}, fairly next. {balance}",
         Mode.OWN_CLIENT: "Conveyor: the lead goes to {owner}, whose client it is. Nobody else's turn was spent.",
         Mode.DUTY: "Conveyor: the lead goes to {owner} on duty; nobody else can take it now.",
-        "owed": "Owed before this lead: {total} in total, {in_channel} in channel «{channel}».",
+        "alone": "Nobody else could take it now.",
+        "owed": "Of those who could take it ({considered}) owed the most: {total} in total, {in_channel} in {channel}.",
         "excluded": "Could not take it: {excluded}.",
         "unknown_user": "not in amoCRM",
         "switched_off": "switched off in amoCRM",
@@ -45,19 +47,21 @@ _TEXTS = {
 }
 
 
+_CHANNELS_RU = {"site": "сайт", "call": "звонок", "mail": "почта", "chat": "чат", "other": "другое"}
+"""Names of the built-in channels that are no names of products; a firm's own channels are called as it calls them."""
+
+
 def task_text(assignment: Assignment, department: Department, team: Team) -> str:
     """The first-answer task."""
     words = _TEXTS[department.language]
-    return words["task"].format(channel=assignment.channel, minutes=team.first_answer.within_minutes)
+    return words["task"].format(channel=_channel(assignment, department), minutes=team.first_answer.within_minutes)
 
 
 def why_note(assignment: Assignment, department: Department, team: Team) -> str:
     """The short note: who got the lead and why, who could not."""
     words = _TEXTS[department.language]
     note = words[assignment.mode].format(
-        owner=_name(team, assignment.owner),
-        balance=_balance(assignment, words["owed"], department.language),
-        considered=", ".join(_name(team, standing.user_id) for standing in assignment.considered),
+        owner=_name(team, assignment.owner), balance=_balance(assignment, department, team)
     )
     excluded = [
         f"{_name(team, user_id)} ({words[rule]})"
@@ -67,13 +71,23 @@ def why_note(assignment: Assignment, department: Department, team: Team) -> str:
     return f"{note} {words['excluded'].format(excluded=', '.join(excluded))}" if excluded else note
 
 
-def _balance(assignment: Assignment, owed: str, language: str) -> str:
+def _balance(assignment: Assignment, department: Department, team: Team) -> str:
+    """Why he of all who could take the lead: what he is owed with his claim on it."""
+    words = _TEXTS[department.language]
+    if len(assignment.considered) == 1:
+        return words["alone"]
     mine = next(standing for standing in assignment.considered if standing.user_id == assignment.owner)
-    return owed.format(
-        total=_leads(mine, mine.total, language),
-        in_channel=_leads(mine, mine.channel, language),
-        channel=assignment.channel,
+    return words["owed"].format(
+        considered=", ".join(_name(team, standing.user_id) for standing in assignment.considered),
+        total=_leads(mine, mine.total, department.language),
+        in_channel=_leads(mine, mine.channel, department.language),
+        channel=_channel(assignment, department),
     )
+
+
+def _channel(assignment: Assignment, department: Department) -> str:
+    names = _CHANNELS_RU if department.language == "ru" else {}
+    return names.get(assignment.channel, assignment.channel)
 
 
 def _leads(standing: Standing, deficit: int, language: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 
 from functions.shared.adapters.dynamodb.table import Table
+from infra.local.transactions import cheap_transactions
 from tests.builders import make_department
 from tests.desk import Desk
 from tests.fakes import create_table, dynamodb_client
@@ -23,7 +24,7 @@ def dynamodb() -> Iterator[Any]:
         environment.setenv("AWS_ACCESS_KEY_ID", "testing")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         environment.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        with mock_aws():
+        with mock_aws(), cheap_transactions():
             yield dynamodb_client()
 
 

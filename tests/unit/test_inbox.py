@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -169,7 +169,7 @@ class TestIsForeign:
 
 
 class TestWhatComesFromOutside:
-    OUTSIDE = {"outside": {"dataType": "String", "stringValue": "http"}}
+    OUTSIDE: ClassVar = {"outside": {"dataType": "String", "stringValue": "http"}}
 
     @pytest.mark.parametrize(
         "body",

@@ -27,10 +27,10 @@ def test_the_note_tells_who_was_next_by_how_much_and_who_could_not():
     why, task = note(hindered={ANNA: Rule.ABSENT})
 
     assert "лид получает Вера" in why
-    assert "всего 0,50, в канале «whatsapp» 0,50" in why
-    assert "Мог(ли) взять: Борис, Вера" in why
+    assert "(Борис, Вера)" in why
+    assert "всего 0,50, канал whatsapp 0,50" in why
     assert "Анна (отсутствует)" in why
-    assert task == "Новый лид (whatsapp). Ответить клиенту в течение 15 мин"
+    assert task == "Новый лид: whatsapp. Ответить клиенту в течение 15 мин"
 
 
 def test_in_english_too():
@@ -39,7 +39,13 @@ def test_in_english_too():
     assert "the lead goes to Вера, fairly next" in why
     assert "0.50 in total" in why
     assert "Анна (off shift)" in why
-    assert task == "New lead (whatsapp). Answer the client within 15 min"
+    assert task == "New lead: whatsapp. Answer the client within 15 min"
+
+
+def test_who_is_alone_is_not_called_the_most_owed():
+    why, _ = note(hindered={ANNA: Rule.ABSENT, BORIS: Rule.OFF_SHIFT})
+
+    assert "Больше никто не мог взять его сейчас" in why
 
 
 def test_an_own_client_and_a_duty_lead_say_so():

@@ -25,8 +25,10 @@ class ConditionFailed(Exception):
 
 
 class Table:
-    """`client` gives a boto3 DynamoDB client when the first request needs it. Throttling and outages of DynamoDB become RetryLater, a
-    conflict with another transaction Contended."""
+    """`client` gives a boto3 DynamoDB client when the first request needs it.
+
+    Throttling and outages of DynamoDB become RetryLater, a conflict with another transaction Contended.
+    """
 
     def __init__(self, client: Callable[[], Any], name: str) -> None:
         self._client = client
