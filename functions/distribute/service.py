@@ -51,8 +51,8 @@ class Stores:
 
 @dataclass
 class Run:
-    """One batch in work. `waiting` are the rows of the waiting room it looks at, by lead id; `back` the leads whose
-    messages must come back, with the seconds after which (None: by back-off)."""
+    """One batch in work. `waiting` are the rows of the waiting room it looks at, by lead id. The messages of every lead
+    that is not `finished` come back: by back-off, or after the seconds that `back` names."""
 
     department: Department
     deadline: datetime
@@ -61,7 +61,7 @@ class Run:
     finished: set[int] = field(default_factory=set)
     back: dict[int, float | None] = field(default_factory=dict)
 
-    def come_back(self, lead_ids: Iterable[int], after: float | None = None) -> None:
+    def come_back(self, lead_ids: Iterable[int], after: float | None) -> None:
         self.back.update(dict.fromkeys(lead_ids, after))
 
     def alone(self, lead_id: int) -> Run:
@@ -163,7 +163,6 @@ class Distributor:
         resumed = self._resumable(run, standing)
         fresh = open_ids - standing.keys()
         leads, unknown = self._reader.leads(fresh | {assignment.lead_id for assignment in resumed})
-        run.come_back(unknown)
         self._finish_without_owner(run, fresh - leads.keys() - unknown, "lead_gone")
         ours = self._ours(run, {lead_id: leads[lead_id] for lead_id in sorted(fresh & leads.keys())})
         stored = self._allot(run, ours, allotment)
@@ -217,8 +216,8 @@ class Distributor:
         """Decide and store; what nobody can take goes to the waiting room."""
         uids = {lead_id: uid for lead_id in leads if (uid := run.hints[lead_id].uid)}
         items = self._reader.items(uids, leads.values(), run.department)
+        # The list of items lags behind the lead, or a person is accepting it right now: it comes back.
         without_item = {key for key, lead in leads.items() if in_unsorted(lead, run.department) and key not in items}
-        run.come_back(without_item)  # the list of items lags behind the lead, or a person is accepting it now
         clients = self._reader.clients(list(leads.values()))
         stored: list[Assignment] = []
         for team, group in self._by_team(run.department, leads, without_item):
@@ -287,7 +286,6 @@ class Distributor:
                 again = resumed | {assignment.lead_id for assignment in part}
                 return [one for each in part for one in self._act_on(run, [each], leads, allotment, again)]
             self._interrupted(error, lead_id=part[0].lead_id)
-            run.come_back([part[0].lead_id])
             return []
         self._settle(run, done, allotment)
         self._publish(done.applied)
@@ -303,7 +301,6 @@ class Distributor:
         for assignment, reason in done.refused:
             self._telemetry.warning("owner_refused", lead_id=assignment.lead_id, reason=reason)
             self._give_back(allotment, assignment, State.WITHDRAWN)
-            run.come_back([assignment.lead_id])
 
     def _give_back(self, allotment: Allotment, assignment: Assignment, state: State) -> None:
         if allotment.give_back(assignment, state):

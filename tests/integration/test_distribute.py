@@ -114,6 +114,15 @@ def test_a_lead_made_by_a_member_for_himself_stays_his_and_needs_no_task(desk):
     assert desk.assignment(lead.id).mode is Mode.MANUAL
 
 
+def test_a_lead_of_the_api_is_nobodys_choice_even_if_the_token_is_a_members(desk):
+    desk.amocrm.token_user_id = ANNA
+    leads = [desk.amocrm.add_lead(responsible_user_id=ANNA, created_by=ANNA) for _ in range(3)]
+
+    desk.hook(*(lead_hook(lead.id) for lead in leads))
+
+    assert {desk.amocrm.owner(lead.id) for lead in leads} == {ANNA, BORIS, VERA}
+
+
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
@@ -175,6 +184,19 @@ def test_a_night_lead_waits_and_is_given_out_when_the_shift_begins(desk):
     owners = [desk.amocrm.owner(item.lead_id) for item in leads]
     assert sorted(owners) == sorted([ANNA, BORIS, VERA] * 2)
     assert desk.stores.waiting_room.of_team("lead_desk") == []
+
+
+def test_a_lead_that_goes_on_waiting_is_announced_once(desk):
+    desk.apply(make_department(make_team([make_member(ANNA, max_open=0)])))
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.hook(lead_hook(lead.id))
+
+    desk.clock.advance(301)
+    desk.hook(TICK)
+
+    (waiting,) = desk.stores.waiting_room.of_team("lead_desk")
+    assert waiting.next_check > desk.clock.now()
+    assert len(desk.bus.of("LeadWaiting")) == 1
 
 
 def test_a_waiting_lead_that_a_person_took_meanwhile_is_his(desk):
@@ -266,11 +288,11 @@ def test_a_lead_deleted_before_we_came_is_no_error(desk):
 
 def test_a_lead_that_the_list_does_not_show_yet_is_waited_for(desk):
     desk.amocrm.list_lag = timedelta(seconds=5)
-    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    leads = [desk.amocrm.add_lead(responsible_user_id=1) for _ in range(30)]
 
-    assert desk.hook(lead_hook(lead.id)) == []
+    assert desk.hook(*(lead_hook(lead.id) for lead in leads)) == [], "more than are read one by one"
 
-    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+    assert {desk.amocrm.owner(lead.id) for lead in leads} == {ANNA, BORIS, VERA}
 
 
 def test_a_user_switched_off_between_decision_and_write_does_not_get_the_lead(desk):
@@ -334,6 +356,20 @@ def test_a_person_who_changes_the_owner_before_the_resume_wins(desk):
 
     assert desk.amocrm.owner(lead.id) == DUTY
     assert desk.assignment(lead.id).state is State.OVERTAKEN
+    assert desk.balances() == {}
+
+
+def test_a_lead_that_a_person_closed_before_the_resume_is_left_alone(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="change_owners")
+    desk.hook(lead_hook(lead.id))
+    desk.amocrm.human_moves(lead.id, 143)
+    desk.pass_lease()
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert desk.assignment(lead.id).state is State.OVERTAKEN
+    assert desk.amocrm.tasks_of(lead.id) == []
     assert desk.balances() == {}
 
 
