@@ -9,15 +9,11 @@ from datetime import datetime
 from functions.shared.hooks import HookEvent, unsorted_lead_id, unsorted_uid, was_declined
 from functions.shared.inbox import Envelope, Hook, Tick, is_foreign
 
-WAITING_ROOM = "waiting-room"
-"""Name of the tick that looks into the waiting room."""
-
 
 @dataclass(frozen=True)
 class Hint:
-    """Something may have happened to a lead. `uid` is its item of «Неразобранное» if a hook named one; `departed` when
-    a hook says that it was declined or deleted; `messages` are the ids of the messages that are done when the lead is.
-    """
+    """Something may have happened to a lead. `uid` is its item of «Неразобранное» if it had one; `departed` when a hook
+    says that it was declined or deleted; `messages` are the ids of the messages that are done when the lead is."""
 
     lead_id: int
     arrived_at: datetime
@@ -38,11 +34,10 @@ class Hint:
 @dataclass
 class Intake:
     """What a batch holds. `by_uid` are items whose hook named no lead; `ignored` counts what is not ours, by reason;
-    `rejected` are the envelopes that can never work."""
+    `rejected` are the envelopes that can never work. Ticks name no lead: they only make the distributor look around."""
 
     hints: dict[int, Hint] = field(default_factory=dict)
     by_uid: dict[str, Hint] = field(default_factory=dict)
-    look_into_waiting_room: bool = False
     ignored: dict[str, int] = field(default_factory=dict)
     rejected: list[Envelope] = field(default_factory=list)
 
@@ -64,8 +59,8 @@ def take_in(envelopes: Iterable[Envelope], subdomain: str) -> Intake:
             case Hook(events):
                 for event in events:
                     _take_event(intake, event, envelope, subdomain)
-            case Tick(name) if name == WAITING_ROOM:
-                intake.look_into_waiting_room = True
+            case Tick():
+                pass
             case other:
                 intake.ignore(type(other).__name__)
     return intake

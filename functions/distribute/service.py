@@ -27,7 +27,7 @@ from functions.shared.crm import Lead
 from functions.shared.department import Department, Team
 from functions.shared.errors import AmoCrmError, AmoCrmNotFound, AmoCrmRefused, NotConfigured, RetryLater
 from functions.shared.events import LeadAssigned, LeadWaiting
-from functions.shared.inbox import Envelope
+from functions.shared.inbox import Envelope, Tick
 from functions.shared.ports import AmoCrm, EventBus
 from functions.shared.telemetry import Telemetry
 from functions.shared.waiting import WaitingLead
@@ -101,14 +101,19 @@ class Distributor:
         return list(back)
 
     def _handle(self, envelopes: Sequence[Envelope], deadline: datetime) -> dict[str, float | None]:
+        ticks = {envelope.message_id for envelope in envelopes if isinstance(envelope.message, Tick)}
         try:
+            due = self._stores.waiting_room.due(self._clock.now()) if ticks else []
+            if not due and len(ticks) == len(envelopes):
+                return {}
             department = self._stores.departments.current()
             intake = take_in(envelopes, department.subdomain)
             self._park(intake)
-            run = self._run(intake, department, deadline)
+            run = self._run(intake, due, department, deadline)
         except (NotConfigured, RetryLater, AmoCrmError) as error:
             self._interrupted(error)
-            return dict.fromkeys((envelope.message_id for envelope in envelopes), _after(error))
+            # a tick need not come back: the next one makes up for it
+            return {one.message_id: _after(error) for one in envelopes if one.message_id not in ticks}
         self._work_safely(run)
         return run.messages_back()
 
@@ -123,12 +128,11 @@ class Distributor:
         if intake.ignored:
             self._telemetry.info("hooks_ignored", **intake.ignored)
 
-    def _run(self, intake: Intake, department: Department, deadline: datetime) -> Run:
+    def _run(self, intake: Intake, due: list[WaitingLead], department: Department, deadline: datetime) -> Run:
         """The batch as leads: those that hooks named, those of items they named, those that are due to be looked at."""
         if intake.by_uid:
             for uid, item in self._amocrm.unsorted(intake.by_uid).items():
                 intake.add(replace(intake.by_uid[uid], lead_id=item.lead_id))
-        due = self._stores.waiting_room.due(self._clock.now()) if intake.look_into_waiting_room else []
         for row in due:
             intake.add(Hint(row.lead_id, row.arrived_at, row.uid))
         return Run(department, deadline, intake.hints, {row.lead_id: row for row in due})
@@ -196,7 +200,10 @@ class Distributor:
 
     def _ours(self, run: Run, leads: dict[int, Lead]) -> dict[int, Lead]:
         """The leads that are to be given out; the others are finished, with the reason in the log."""
-        reasons = {lead_id: not_ours(lead, run.department) for lead_id, lead in leads.items()}
+        token_user = self._token_user() if leads else 0
+        reasons = {
+            lead_id: not_ours(run.hints[lead_id], lead, run.department, token_user) for lead_id, lead in leads.items()
+        }
         for lead_id, reason in reasons.items():
             if reason:
                 self._finish_without_owner(run, [lead_id], reason)

@@ -24,14 +24,20 @@ class Clients:
     leads: Mapping[int, Lead]
 
 
-def not_ours(lead: Lead, department: Department) -> str | None:
+def not_ours(hint: Hint, lead: Lead, department: Department, token_user: int) -> str | None:
     """Why the lead is not distributed, or None if it is."""
     pipeline = department.pipeline(lead.pipeline_id)
     if pipeline is None:
         return "unknown_pipeline"
     if pipeline.role not in department.distributes:
         return "pipeline_not_distributed"
-    return "closed" if lead.is_closed else None
+    if lead.is_closed:
+        return "closed"
+    taken = hint.uid is not None and not in_unsorted(lead, department)
+    member = department.team_of_pipeline(pipeline.role).member(lead.responsible_user_id)
+    if taken and member is None and lead.responsible_user_id not in (0, token_user):
+        return "taken_by_a_person"  # who accepts an item takes it, also if he is of another team
+    return None
 
 
 def in_unsorted(lead: Lead, department: Department) -> bool:

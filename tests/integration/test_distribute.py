@@ -10,7 +10,7 @@ import pytest
 from functions.distribute.fairness import UNIT
 from functions.shared.absence import Absence
 from functions.shared.assignment import Mode, State
-from functions.shared.errors import AmbiguousWrite, AmoCrmUnauthorized, AmoCrmUnavailable, RetryLater
+from functions.shared.errors import AmbiguousWrite, AmoCrmRefused, AmoCrmUnauthorized, AmoCrmUnavailable, RetryLater
 from tests.builders import (
     ANNA,
     BORIS,
@@ -165,6 +165,22 @@ def test_open_leads_are_counted_in_amocrm_where_a_cap_needs_it(desk):
     assert {desk.amocrm.owner(lead.id) for lead in leads} == {BORIS}
 
 
+def test_open_leads_are_counted_again_so_that_closed_ones_make_room(desk):
+    desk.apply(make_department(make_team([make_member(ANNA, max_open=2)])))
+    old = desk.amocrm.add_lead(responsible_user_id=ANNA)
+    first, second = (desk.amocrm.add_lead(responsible_user_id=1) for _ in range(2))
+    desk.hook(lead_hook(first.id))
+    assert desk.amocrm.owner(first.id) == ANNA
+    desk.amocrm.human_moves(old.id, 142)
+    desk.hook(lead_hook(second.id))
+    assert desk.amocrm.owner(second.id) == 1, "the count is a minute old: she still has two"
+
+    desk.clock.advance(301)
+    desk.hook(TICK)
+
+    assert desk.amocrm.owner(second.id) == ANNA
+
+
 def test_a_night_lead_waits_and_is_given_out_when_the_shift_begins(desk):
     desk.clock.advance(12 * 3600)  # Tuesday 00:00 in Moscow
     leads = [desk.amocrm.add_unsorted() for _ in range(6)]
@@ -263,6 +279,70 @@ def test_a_person_who_accepts_first_keeps_the_lead_and_the_turn_comes_back(desk)
     assert desk.assignment(item.lead_id).state is State.OVERTAKEN
     assert desk.balances() == {}
     assert desk.amocrm.tasks_of(item.lead_id) == []
+
+
+def test_a_person_who_accepts_first_is_seen_even_while_the_lists_lag(desk):
+    item = desk.amocrm.add_unsorted()
+    desk.clock.advance(10)
+    desk.amocrm.list_lag = timedelta(seconds=5)
+    accept = desk.amocrm.accept_unsorted
+
+    def human_first(uid, user_id, status_id):
+        desk.amocrm.human_accepts(uid, DUTY)
+        return accept(uid, user_id, status_id)
+
+    desk.amocrm.accept_unsorted = human_first
+    assert desk.hook(unsorted_hook(item.uid, item.lead_id)) == []
+
+    assert desk.amocrm.owner(item.lead_id) == DUTY
+
+
+def test_an_item_that_amocrm_refuses_comes_back_and_its_neighbours_are_served(desk):
+    bad, good = desk.amocrm.add_unsorted(), desk.amocrm.add_unsorted()
+    accept = desk.amocrm.accept_unsorted
+
+    def refusing(uid, user_id, status_id):
+        if uid == bad.uid:
+            raise AmoCrmRefused("status_id: NotSupportedChoice", 400)
+        return accept(uid, user_id, status_id)
+
+    desk.amocrm.accept_unsorted = refusing
+    back = desk.hook(unsorted_hook(bad.uid, bad.lead_id), unsorted_hook(good.uid, good.lead_id))
+
+    assert back == ["m0"]
+    assert desk.amocrm.owner(good.lead_id) in (ANNA, BORIS, VERA)
+    assert len(desk.amocrm.tasks_of(good.lead_id)) == 1
+
+
+def test_an_item_that_somebody_outside_the_team_took_is_his(desk):
+    item = desk.amocrm.add_unsorted()
+    desk.amocrm.human_accepts(item.uid, DUTY)
+
+    assert desk.hook(unsorted_end_hook(item.uid, item.lead_id)) == []
+
+    assert desk.amocrm.owner(item.lead_id) == DUTY
+    assert desk.telemetry.reasons("lead_not_distributed") == ["taken_by_a_person"]
+
+
+def test_a_waiting_item_that_somebody_outside_the_team_took_is_his(desk):
+    desk.clock.advance(12 * 3600)
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    desk.amocrm.human_accepts(item.uid, DUTY)
+
+    desk.clock.advance(9 * 3600)
+    desk.hook(TICK)
+
+    assert desk.amocrm.owner(item.lead_id) == DUTY
+    assert desk.stores.waiting_room.of_team("lead_desk") == []
+
+
+def test_a_lead_that_somebody_outside_the_team_made_by_hand_is_given_out(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=DUTY, created_by=DUTY)
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
 
 
 def test_a_declined_item_gives_the_turn_back(desk):
@@ -405,6 +485,26 @@ def test_without_a_department_leads_come_back_until_one_is_applied(table):
 
     desk.apply(make_department())
     assert desk.hook(lead_hook(lead.id)) == []
+
+
+def test_a_tick_without_a_department_does_not_come_back(table):
+    desk = Desk(table)
+
+    assert desk.hook(TICK) == []
+
+
+def test_a_tick_that_finds_amocrm_away_does_not_come_back_but_its_leads_are_looked_at_again(desk):
+    desk.clock.advance(12 * 3600)
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    desk.clock.advance(9 * 3600)
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="leads")
+
+    assert desk.hook(TICK) == []
+    assert desk.amocrm.owner(item.lead_id) == 0
+
+    desk.hook(TICK)
+    assert desk.amocrm.owner(item.lead_id) in (ANNA, BORIS, VERA)
 
 
 def test_a_rejected_body_is_parked_with_its_reason_and_its_neighbours_are_served(desk):

@@ -48,7 +48,10 @@ def test_an_item_without_a_lead_is_kept_by_its_uid():
         (form({"contacts[add][0][id]": 1}), "contacts_add"),
         (form({"leads[add][0][name]": "no id"}), "leads_add"),
         (form({"unsorted[add][0][category]": "mail"}), "unsorted_without_lead"),
-        ('{"tick": "unheard-of", "time": "2026-11-23T09:00:00Z"}', "Tick"),
+        (
+            '{"id": "1", "time": "2026-11-23T09:00:00Z", "detail-type": "SaleWon", "detail": {"lead_id": 7}}',
+            "BusMessage",
+        ),
     ],
 )
 def test_what_is_not_for_us_is_ignored_and_counted(body, reason):
@@ -56,10 +59,6 @@ def test_what_is_not_for_us_is_ignored_and_counted(body, reason):
 
     assert not found.hints
     assert found.ignored == {reason: 1}
-
-
-def test_our_tick_asks_for_the_waiting_room():
-    assert intake('{"tick": "waiting-room", "time": "2026-11-23T09:00:00Z"}').look_into_waiting_room
 
 
 def test_a_bad_record_is_rejected_alone():
