@@ -1,0 +1,153 @@
+"""The whole local stack: the template with its functions, amoCRM beside it, all on ports of this machine."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from functions.shared.adapters.amocrm.tokens import LONG_LIVED
+from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.table import Table
+from infra.department.amocrm import open_client
+from infra.department.apply import apply, create_users
+from infra.department.file import DepartmentFile
+from infra.local.amocrm_simulator.app import create_app as create_amocrm
+from infra.local.amocrm_simulator.courier import HookCourier
+from infra.local.amocrm_simulator.world import World
+from infra.local.clock import VirtualClock
+from infra.local.cloud import LocalCloud
+from infra.local.endpoint import create_endpoint
+from infra.local.intrinsics import Unsupported
+from infra.local.network import Deliveries, Internet, Post
+from infra.local.servers import Server
+from infra.local.template import Template
+
+log = logging.getLogger(__name__)
+
+REGION = "eu-central-1"
+FUNCTIONS = "conveyor"
+"""Name of the integration whose token the functions use."""
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """0 takes any free port."""
+
+    gateway: int = 0
+    amocrm: int = 0
+    aws: int = 0
+
+
+class LocalStack:
+    """A context manager: inside it the stack serves.
+
+    `start` is the virtual time to begin at, now by default; an `empty` stack has nothing in amoCRM and no department.
+    `world` is the amoCRM account. Raises Unsupported for a template that cannot be played, PortTaken, and
+    DepartmentInvalid.
+    """
+
+    def __init__(
+        self,
+        department: DepartmentFile,
+        *,
+        template: Path = TEMPLATE,
+        ports: Ports = Ports(),
+        empty: bool = False,
+        start: datetime | None = None,
+        base64_bodies: bool = False,
+    ) -> None:
+        self._department = department
+        self._ports = ports
+        self._empty = empty
+        self.clock = VirtualClock(start)
+        subdomain = department.spec.amocrm.account.partition(".")[0]
+        self.world = World(self.clock, subdomain=subdomain, timezone=str(department.spec.timezone))
+        self._amocrm = create_amocrm(self.world)
+        self._courier = HookCourier(self.world, self.clock, self._post_hook)
+        self._post: Post | None = None
+        base_url = f"https://{self.world.host}"
+        self.cloud = LocalCloud(
+            Template(template, {"AmoCrmBaseUrl": base_url, "HookToken": secrets.token_urlsafe(32)}, REGION),
+            self.clock,
+            REGION,
+            visitors=[Deliveries(self._courier)],
+            transport=Internet({self.world.host: self._amocrm}),
+            base64_bodies=base64_bodies,
+        )
+        self._exits = ExitStack()
+        self._outside_token = self.world.add_token("external", self.world.admin.id)
+        """For whoever looks in from outside: his requests do not count against the functions' limit."""
+
+    def __enter__(self) -> Self:
+        with self._exits:
+            self._exits.enter_context(self.cloud)
+            self.cloud.describe = self._amocrm_status
+            self._gateway = self._serve("the gateway", self.cloud.app, self._ports.gateway)
+            self._amocrm_server = self._serve("amoCRM", self._amocrm, self._ports.amocrm)
+            self._aws_server = self._serve("AWS", create_endpoint(REGION), self._ports.aws)
+            self._post = Post(self._gateway.url, self.cloud.app)
+            self._exits.callback(self._post.close)
+            self._store_token()
+            if not self._empty:
+                self._apply_department()
+            self._exits.enter_context(self.cloud.timeline)
+            self._exits = self._exits.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    def table(self) -> Table:
+        return Table(partial(self.cloud.aws.client, "dynamodb"), self.cloud.setting("TABLE_NAME"))
+
+    def addresses(self) -> dict[str, Any]:
+        """Where everything is: the line that `conveyor local` prints first. What the template does not have is None."""
+        hooks = {entity: self._route(f"/{entity}", "POST /hooks/") for entity in ("leads", "stages", "tasks")}
+        return {
+            "hooks": hooks,
+            "events": None,
+            "kpi": self._route("/kpi", "GET /kpi"),
+            "amocrm": {"url": self._amocrm_server.url, "token": self._outside_token},
+            "google": None,
+            "aws": {"endpoint": self._aws_server.url, "table": self.cloud.setting("TABLE_NAME")},
+        }
+
+    def _serve(self, name: str, app: Any, port: int) -> Server:
+        return self._exits.enter_context(Server(name, app, port))
+
+    def _route(self, ending: str, beginning: str) -> str | None:
+        keys = (route.key for route in self.cloud.template.routes)
+        key = next((key for key in keys if key.startswith(beginning) and key.endswith(ending)), None)
+        return None if key is None else self._gateway.url + key.partition(" ")[2]
+
+    def _post_hook(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+        assert self._post is not None, "the courier delivers only while the stack runs"
+        return self._post(url, body, headers)
+
+    def _store_token(self) -> None:
+        token = self.world.add_token(FUNCTIONS, self.world.admin.id)
+        self.cloud.aws.put_secret(f"{self.cloud.setting('SECRETS_PREFIX')}/{LONG_LIVED}", token)
+
+    def _apply_department(self) -> None:
+        token = self.world.add_token("set-up", self.world.admin.id)
+        client = open_client(f"https://{self.world.host}", token, self.clock, Internet({self.world.host: self._amocrm}))
+        hook = self._route("/leads", "POST /hooks/")
+        if hook is None:
+            raise Unsupported("the template has no route POST /hooks/…/leads for the department's webhook")
+        create_users(self._department, client)
+        for change in apply(self._department, client, Departments(self.table()), hook).changes:
+            log.info("%s", change)
+
+    def _amocrm_status(self) -> dict[str, Any]:
+        """Requests of the functions alone: whoever watches from outside must not disturb what he counts."""
+        requests = [request for request in list(self.world.requests.log) if request.token == FUNCTIONS]
+        throttled = sum(request.status == 429 for request in requests)
+        return {"amocrm": {"requests": len(requests), "throttled": throttled}}
