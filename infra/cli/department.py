@@ -35,7 +35,7 @@ def apply(
     *,
     base_url: Annotated[str, typer.Option(envvar="AMOCRM_BASE_URL", help="https://<account>.amocrm.ru")],
     token: Annotated[str, typer.Option(envvar="AMOCRM_TOKEN", help="An administrator's token.")],
-    hook_url: Annotated[str, typer.Option(help="Where amoCRM shall report new leads (output LeadsHook of the stack).")],
+    hook_url: Annotated[str, typer.Option(help="Where amoCRM reports new leads: output HookUrl, with your token.")],
     table: TableName,
     endpoint: Endpoint = None,
 ) -> None:

@@ -1,0 +1,21 @@
+"""`conveyor`: the command line. Each command lives in a module of its own and is only registered here."""
+
+from __future__ import annotations
+
+import typer
+
+from infra.cli.absences import absent, back
+from infra.cli.department import apply, check
+from infra.cli.explain import explain
+from infra.cli.hooks import hooks_app
+from infra.cli.local import local
+from infra.cli.simulate import simulate
+
+app = typer.Typer(help="A three-level sales department for amoCRM.", no_args_is_help=True, add_completion=False)
+app.add_typer(hooks_app, name="hooks")
+for command in (check, apply, local, simulate, explain, absent, back):
+    app.command()(command)
+
+
+def run() -> None:
+    app()
