@@ -13,6 +13,8 @@ from typer.testing import CliRunner, Result
 from infra.cli.audit import Audit
 from infra.cli.policies import POLICIES
 from infra.cli.simulate import Arrival, distribute, simulate
+from tests.benchmarks.fairness.runner import measure
+from tests.benchmarks.fairness.traces import reference
 
 MEMBERS = {"anna": 2, "boris": 1, "vera": 0.5}
 
@@ -145,6 +147,12 @@ class TestPolicies:
 
     def test_the_comparison_with_the_plain_sum_of_squares_uses_the_same_books(self):
         assert play("sum-of-squares", ["abc"] * 9) == play("conveyor", ["abc"] * 9)
+
+
+def test_the_benchs_generator_and_audit_repeat_a_published_figure():
+    """nginx's rule, five equals on shifts, second seed: 4.92 leads from the fair share, three leads in a row."""
+    measured = measure(POLICIES["nginx-swrr"], reference(1, [1] * 5, "shifts"))
+    assert (round(measured.total, 2), measured.run) == (4.92, 3)
 
 
 def play(policy: str, presence: list[str], weights: dict[str, int] | None = None) -> str:
