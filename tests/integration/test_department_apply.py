@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -90,8 +91,7 @@ def install() -> Installation:
     for email in EXAMPLE.people:
         world.add_user(email.partition("@")[0], email)
     client = dynamodb_client()
-    table = f"sales-{len(client.list_tables()['TableNames'])}"
-    return Installation(world, clock, Departments(create_table(client, table)))
+    return Installation(world, clock, Departments(create_table(client, f"sales-{uuid4()}")))
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from moto import mock_aws
 
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.department import Department, Pipeline
 from functions.shared.errors import Contended, NotConfigured
-from tests.fakes import create_table, dynamodb_client
 
 DEPARTMENT = Department(
     version=0,
@@ -27,14 +25,13 @@ DEPARTMENT = Department(
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
-    with mock_aws():
-        yield dynamodb_client()
+def name(new_table: Callable[[], str]) -> str:
+    return new_table()
 
 
 @pytest.fixture
-def departments(client: Any) -> Departments:
-    return Departments(create_table(client, "sales"))
+def departments(dynamodb: Any, name: str) -> Departments:
+    return Departments(Table(lambda: dynamodb, name))
 
 
 def test_an_empty_table_names_the_command_that_fills_it(departments: Departments) -> None:
@@ -72,7 +69,9 @@ def test_going_back_to_former_content_is_a_new_version(departments: Departments)
     assert departments.store(DEPARTMENT).version == 3
 
 
-def test_of_two_who_store_at_once_one_is_told_to_apply_again(departments: Departments, client: Any) -> None:
+def test_of_two_who_store_at_once_one_is_told_to_apply_again(
+    departments: Departments, dynamodb: Any, name: str
+) -> None:
     # GIVEN an apply that is overtaken between its read and its write
     departments.store(DEPARTMENT)
 
@@ -83,15 +82,15 @@ def test_of_two_who_store_at_once_one_is_told_to_apply_again(departments: Depart
 
     # WHEN it stores
     with pytest.raises(Contended):
-        Departments(Overtaken(lambda: client, "sales")).store(replace(DEPARTMENT, name="ours"))
+        Departments(Overtaken(lambda: dynamodb, name)).store(replace(DEPARTMENT, name="ours"))
 
     # THEN the other's stands, whole
     assert departments.current() == departments.version(2)
     assert departments.current().name == "the other's"
 
 
-def test_the_item_shows_a_person_what_it_is(departments: Departments, client: Any) -> None:
+def test_the_item_shows_a_person_what_it_is(departments: Departments, dynamodb: Any, name: str) -> None:
     departments.store(DEPARTMENT)
     key = {"pk": {"S": "DEPARTMENT"}, "sk": {"S": "CURRENT"}}
-    item = client.get_item(TableName="sales", Key=key)["Item"]
+    item = dynamodb.get_item(TableName=name, Key=key)["Item"]
     assert (item["name"]["S"], item["version"]["N"], item["model"]["S"]) == ("Окна Плюс", "1", "one_level")
