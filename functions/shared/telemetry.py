@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from typing import Any, Protocol
 
@@ -23,7 +24,8 @@ class Telemetry(Protocol):
 class PowertoolsTelemetry:
     """Powertools Logger and embedded metrics; built with the function, never at import.
 
-    The namespace of the metrics is POWERTOOLS_METRICS_NAMESPACE, one per stage (template.yaml).
+    Counts are added up and written once a run: logs are paid by the byte. The namespace of the metrics is
+    POWERTOOLS_METRICS_NAMESPACE, one per stage (template.yaml).
     """
 
     def __init__(self, service: str) -> None:
@@ -31,7 +33,7 @@ class PowertoolsTelemetry:
 
         self._logger: Any = Logger(service=service)
         self._metrics: Any = Metrics(service=service)
-        self._counted = False
+        self._counts: Counter[str] = Counter()
 
     def info(self, event: str, **fields: object) -> None:
         self._logger.info(event, **fields)
@@ -43,15 +45,14 @@ class PowertoolsTelemetry:
         self._logger.exception(event, **fields)
 
     def count(self, metric: str, value: int = 1) -> None:
-        if not value:
-            return
-        self._metrics.add_metric(name=metric, unit="Count", value=value)
-        self._counted = True
+        self._counts[metric] += value
 
     def flush(self) -> None:
-        if self._counted:  # flushing nothing makes Powertools warn
+        counts, self._counts = +self._counts, Counter()
+        for metric, value in counts.items():
+            self._metrics.add_metric(name=metric, unit="Count", value=value)
+        if counts:  # flushing nothing makes Powertools warn
             self._metrics.flush_metrics()
-            self._counted = False
 
 
 @cache
