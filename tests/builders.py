@@ -45,6 +45,7 @@ def make_department(*teams: Team, **changes: Any) -> Department:
         "version": 1,
         "name": "Окна Плюс",
         "subdomain": "demo",
+        "account_id": 31_000_001,
         "timezone": MOSCOW,
         "language": "ru",
         "model": "one_level",

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from functions.shared.clock import Clock
 from functions.shared.crm import (
@@ -40,11 +41,30 @@ class _PlannedFailure:
     done: bool
 
 
+ThingT = TypeVar("ThingT")
+
+_Versions = list[tuple[datetime, ThingT]]
+"""What a thing was from which moment on, oldest first."""
+
+
+@dataclass
+class _Waiting:
+    """An item of «Неразобранное» and how long it lay there."""
+
+    item: UnsortedItem
+    since: datetime
+    until: datetime | None = None
+
+    def waits(self, moment: datetime) -> bool:
+        return self.since <= moment and (self.until is None or moment < self.until)
+
+
 @dataclass
 class FakeAmoCrm:
     """The port in memory; everything a test looks at is public.
 
-    `list_lag` makes `leads()` show the world as it was so long ago, as amoCRM's lists may; `lead()` is always fresh.
+    `list_lag` makes the lists of leads, contacts and «Неразобранное» show the world as it was so long ago, as
+    amoCRM's may; `lead()` and `unsorted_item()` are always fresh.
     """
 
     clock: Clock
@@ -54,10 +74,10 @@ class FakeAmoCrm:
     token_user_id: int = 1
     timezone: str = "Europe/Moscow"
     _users: dict[int, User] = field(default_factory=dict)
-    _contacts: dict[int, Contact] = field(default_factory=dict)
-    _unsorted: dict[str, UnsortedItem] = field(default_factory=dict)
+    _contacts: dict[int, _Versions[Contact]] = field(default_factory=dict)
+    _unsorted: dict[str, _Waiting] = field(default_factory=dict)
     _unsorted_stages: set[int] = field(default_factory=lambda: {UNSORTED_STAGE})
-    _history: dict[int, list[tuple[datetime, Lead]]] = field(default_factory=dict)
+    _history: dict[int, _Versions[Lead]] = field(default_factory=dict)
     _failures: list[_PlannedFailure] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(10_000_001))
 
@@ -90,7 +110,6 @@ class FakeAmoCrm:
         source_id: int | None = None,
         tags: Iterable[str] = (),
         contacts: Iterable[int] = (),
-        price: int = 0,
     ) -> Lead:
         """A lead; `contacts` must have been added before, the main one first."""
         created_at = created_at or self.clock.now()
@@ -105,19 +124,19 @@ class FakeAmoCrm:
             source_id=source_id,
             tags=tuple(tags),
             contacts=tuple(contacts),
-            price=price,
         )
         self._history[lead.id] = [(created_at, lead)]
         for contact_id in lead.contacts:
-            contact = self._contacts[contact_id]
-            self._contacts[contact_id] = replace(contact, leads=(*contact.leads, lead.id))
+            at, contact = self._contacts[contact_id][-1]
+            linked = replace(contact, leads=(*contact.leads, lead.id))
+            self._contacts[contact_id].append((max(at, created_at), linked))
         return lead
 
     def add_contact(
         self, contact_id: int | None = None, *, responsible_user_id: int = 0, created_at: datetime | None = None
     ) -> Contact:
         contact = Contact(contact_id or next(self._ids), responsible_user_id, created_at or self.clock.now())
-        self._contacts[contact.id] = contact
+        self._contacts[contact.id] = [(contact.created_at, contact)]
         return contact
 
     def add_unsorted(
@@ -138,7 +157,7 @@ class FakeAmoCrm:
         self._unsorted_stages.add(unsorted_status_id)
         uid = uid or f"{next(self._ids):040x}"
         item = UnsortedItem(uid, lead.id, pipeline_id, category, service, source_name, source_uid)
-        self._unsorted[uid] = item
+        self._unsorted[uid] = _Waiting(item, self.clock.now())
         return item
 
     def fail_next(self, error: Exception, *, on: str | None = None, done: bool = False, times: int = 1) -> None:
@@ -156,7 +175,7 @@ class FakeAmoCrm:
 
     def human_declines(self, uid: str) -> None:
         """A manager declines an item: its lead goes to the recycle bin."""
-        self.delete_lead(self._unsorted[uid].lead_id)
+        self.delete_lead(self._still_waiting(uid).item.lead_id)
 
     def human_reassigns(self, lead_id: int, user_id: int) -> None:
         self._change(lead_id, responsible_user_id=user_id)
@@ -171,7 +190,9 @@ class FakeAmoCrm:
     def delete_lead(self, lead_id: int) -> None:
         """Into the recycle bin: every read by id misses it, every write to it is refused."""
         self._change(lead_id, is_deleted=True)
-        self._unsorted = {uid: item for uid, item in self._unsorted.items() if item.lead_id != lead_id}
+        for waiting in self._unsorted.values():
+            if waiting.item.lead_id == lead_id and waiting.until is None:
+                waiting.until = self.clock.now()
 
     def switch_off_user(self, user_id: int) -> None:
         self._users[user_id] = replace(self._users[user_id], is_active=False)
@@ -203,7 +224,7 @@ class FakeAmoCrm:
 
     def leads(self, ids: Collection[int]) -> dict[int, Lead]:
         with self._call("leads"):
-            seen = {lead_id: self._as_listed(lead_id) for lead_id in dict.fromkeys(ids)}
+            seen = {lead_id: self._listed(self._history.get(lead_id, [])) for lead_id in dict.fromkeys(ids)}
             return {lead_id: lead for lead_id, lead in seen.items() if lead and not lead.is_deleted}
 
     def lead(self, lead_id: int) -> Lead | None:
@@ -213,8 +234,8 @@ class FakeAmoCrm:
     def open_leads_of(self, user_ids: Collection[int], pipeline_ids: Collection[int]) -> dict[int, int]:
         with self._call("open_leads_of"):
             counts = dict.fromkeys(user_ids, 0)
-            for lead_id in self._history:
-                lead = self._as_listed(lead_id)
+            for versions in self._history.values():
+                lead = self._listed(versions)
                 if lead is None or lead.is_deleted or lead.is_closed or lead.pipeline_id not in pipeline_ids:
                     continue
                 if lead.responsible_user_id in counts:
@@ -223,23 +244,31 @@ class FakeAmoCrm:
 
     def unsorted(self, uids: Collection[str]) -> dict[str, UnsortedItem]:
         with self._call("unsorted"):
-            return {uid: self._unsorted[uid] for uid in dict.fromkeys(uids) if uid in self._unsorted}
+            listed = {item.uid: item for item in self._items_at(self._listed_at())}
+            return {uid: listed[uid] for uid in dict.fromkeys(uids) if uid in listed}
+
+    def unsorted_item(self, uid: str) -> UnsortedItem | None:
+        with self._call("unsorted_item"):
+            waiting = self._unsorted.get(uid)
+            return None if waiting is None or waiting.until else waiting.item
 
     def unsorted_of_pipeline(self, pipeline_id: int) -> list[UnsortedItem]:
         with self._call("unsorted_of_pipeline"):
-            return [item for item in self._unsorted.values() if item.pipeline_id == pipeline_id]
+            return [item for item in self._items_at(self._listed_at()) if item.pipeline_id == pipeline_id]
 
     def contacts(self, ids: Collection[int]) -> dict[int, Contact]:
         with self._call("contacts"):
+            waiting = {item.lead_id for item in self._items_at(self._listed_at())}
+            seen = {contact_id: self._listed(self._contacts.get(contact_id, [])) for contact_id in dict.fromkeys(ids)}
             return {
-                contact_id: self._contacts[contact_id]
-                for contact_id in dict.fromkeys(ids)
-                if contact_id in self._contacts and not self._is_hidden(contact_id)
+                contact_id: contact
+                for contact_id, contact in seen.items()
+                if contact is not None and not _is_hidden(contact, waiting)
             }
 
     def accept_unsorted(self, uid: str, user_id: int, status_id: int) -> bool:
         with self._call("accept_unsorted"):
-            if uid not in self._unsorted:
+            if uid not in self._unsorted or self._unsorted[uid].until:
                 return False
             if not self._may_own(user_id):
                 raise _refusal("user_id")
@@ -274,9 +303,10 @@ class FakeAmoCrm:
                     )
             return outcome.result()
 
-    def open_tasks(self, lead_ids: Collection[int]) -> list[Task]:
-        with self._call("open_tasks"):
-            return [task for task in self.tasks if task.lead_id in lead_ids and not task.is_completed]
+    def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
+        with self._call("tasks_since"):
+            since = since.replace(microsecond=0)
+            return [task for task in self.tasks if task.lead_id in lead_ids and task.created_at >= since]
 
     def add_notes(self, notes: Sequence[NewNote]) -> BatchResult:
         with self._call("add_notes"):
@@ -308,10 +338,20 @@ class FakeAmoCrm:
     def _exists(self, lead_id: int) -> bool:
         return lead_id in self._history and not self.see(lead_id).is_deleted
 
-    def _as_listed(self, lead_id: int) -> Lead | None:
-        seen_until = self.clock.now() - self.list_lag
-        versions = [lead for at, lead in self._history.get(lead_id, []) if at <= seen_until]
-        return versions[-1] if versions else None
+    def _listed_at(self) -> datetime:
+        return self.clock.now() - self.list_lag
+
+    def _listed(self, versions: _Versions[ThingT]) -> ThingT | None:
+        seen = [thing for at, thing in versions if at <= self._listed_at()]
+        return seen[-1] if seen else None
+
+    def _items_at(self, moment: datetime) -> list[UnsortedItem]:
+        return [waiting.item for waiting in self._unsorted.values() if waiting.waits(moment)]
+
+    def _still_waiting(self, uid: str) -> _Waiting:
+        waiting = self._unsorted[uid]
+        assert waiting.until is None, "somebody was first"
+        return waiting
 
     def _change(self, lead_id: int, **values: object) -> None:
         now = self.clock.now()
@@ -319,14 +359,9 @@ class FakeAmoCrm:
         self._history[lead_id].append((now, changed))
 
     def _take(self, uid: str, user_id: int, status_id: int) -> None:
-        item = self._unsorted.pop(uid)
-        self._change(item.lead_id, responsible_user_id=user_id, status_id=status_id)
-
-    def _is_hidden(self, contact_id: int) -> bool:
-        """Contacts of an item of «Неразобранное» do not show until it is accepted (amoCRM API: unsorted)."""
-        waiting = {item.lead_id for item in self._unsorted.values()}
-        leads = self._contacts[contact_id].leads
-        return bool(leads) and waiting.issuperset(leads)
+        waiting = self._still_waiting(uid)
+        waiting.until = self.clock.now()
+        self._change(waiting.item.lead_id, responsible_user_id=user_id, status_id=status_id)
 
     def _may_own(self, user_id: int) -> bool:
         return user_id in self._users and self._users[user_id].is_active
@@ -360,6 +395,11 @@ class _Outcome:
 
     def result(self) -> BatchResult:
         return BatchResult(frozenset(self.done - self.refused.keys()), self.refused)
+
+
+def _is_hidden(contact: Contact, waiting: Collection[int]) -> bool:
+    """Contacts of an item of «Неразобранное» do not show until it is accepted (amoCRM API: unsorted)."""
+    return bool(contact.leads) and set(waiting).issuperset(contact.leads)
 
 
 def _refusal(path: str) -> AmoCrmRefused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from functions.distribute import eligibility
@@ -84,7 +84,8 @@ class Allotment:
         for attempt in range(TRIES):
             ledger = self._assignments.ledger(assignment.team)
             try:
-                self._assignments.give_back(ledger, take_back(ledger, assignment), assignment, state)
+                after = take_back(ledger, assignment, self._day(assignment.decided_at))
+                self._assignments.give_back(ledger, after, assignment, state)
             except (LedgerMoved, Contended):
                 self._pause(attempt)
             except AlreadyDecided:
@@ -119,7 +120,7 @@ class Allotment:
         users = self._read_users()
         moment = Moment(
             now=now,
-            day=now.astimezone(self._department.timezone).date().isoformat(),
+            day=self._day(now),
             hindered=eligibility.obstacles(team, users, absent, now),
             duty=eligibility.duty(team, users, absent),
             department_version=self._department.version,
@@ -127,20 +128,25 @@ class Allotment:
         )
         return Situation(moment, absences, self._open_leads(team))
 
+    def _day(self, moment: datetime) -> str:
+        return moment.astimezone(self._department.timezone).date().isoformat()
+
     def _ledger(self, team: Team, situation: Situation) -> TeamLedger:
         """The team's ledger, with open leads counted lately if a cap of the team needs them."""
         ledger = self._assignments.ledger(team.name)
-        now = situation.moment.now
-        if ledger.counted_at and now - ledger.counted_at < COUNT_AGAIN:
+        now, version = situation.moment.now, self._department.version
+        fresh = ledger.counted_at is not None and now - ledger.counted_at < COUNT_AGAIN
+        if fresh and ledger.counted_under == version:
             return ledger
         counts = situation.open_leads()
-        return ledger.counted(counts, now) if counts is not None else ledger
+        return ledger.counted(counts, now, version) if counts is not None else ledger
 
     def _open_leads(self, team: Team) -> Callable[[], dict[int, int] | None]:
-        """Counts the open leads of those who have a cap on them, in amoCRM, once and only if asked; None: no caps."""
-        capped = [member.user_id for member in team.members if member.max_open is not None]
+        """Counts the open leads of the team in amoCRM, once and only if asked; None where nobody has a cap on them."""
+        members = [member.user_id for member in team.members]
         pipelines = [pipeline.id for pipeline in self._department.pipelines_of(team)]
-        return cache(lambda: self._amocrm.open_leads_of(capped, pipelines) if capped else None)
+        is_capped = any(member.max_open is not None for member in team.members)
+        return cache(lambda: self._amocrm.open_leads_of(members, pipelines) if is_capped else None)
 
     def _waiting(self, team: Team, unassigned: Unassigned, situation: Situation) -> WaitingLead:
         candidate, moment = unassigned.candidate, situation.moment
@@ -152,6 +158,7 @@ class Allotment:
             arrived_at=candidate.arrived_at,
             next_check=next_check(team, unassigned.refused, situation.absences, moment.now, self._department.timezone),
             uid=candidate.uid,
+            seen_owner=candidate.seen_owner,
         )
 
     def _read_users(self) -> dict[int, User]:

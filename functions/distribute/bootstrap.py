@@ -9,7 +9,7 @@ from functions.distribute.service import Distributor, Stores
 from functions.shared import runtime
 from functions.shared.adapters.amocrm.gateway import build_amocrm
 from functions.shared.adapters.aws.bus import EventBridgeBus
-from functions.shared.adapters.aws.queue import Queue
+from functions.shared.adapters.aws.queue import SqsQueue
 from functions.shared.adapters.dynamodb.absences import Absences
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
@@ -35,7 +35,7 @@ def build(settings: Settings, runtime: Runtime) -> Distributor:
         amocrm=build_amocrm(settings, runtime, log),
         stores=Stores(Departments(table), Assignments(table), WaitingRoom(table), Absences(table)),
         bus=EventBridgeBus(partial(runtime.aws, "events"), settings.bus_name, source=f"conveyor.{SERVICE}"),
-        queue=Queue(partial(runtime.aws, "sqs"), settings.queue_url, settings.dead_letters_url),
+        queue=SqsQueue(partial(runtime.aws, "sqs"), settings.queue_url, settings.dead_letters_url),
         telemetry=log,
         clock=runtime.clock,
     )

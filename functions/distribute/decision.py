@@ -16,7 +16,8 @@ from functions.shared.department import Team
 @dataclass(frozen=True)
 class Candidate:
     """A lead that is to be given out. `client` is its main contact; `own_manager` who works with that client already;
-    `manual_owner` the member to whom a person gave the lead; `seen_owner` its responsible user as read."""
+    `manual_owner` the member to whom a person gave the lead, `made_by_owner` if that person was he himself;
+    `seen_owner` its responsible user as read."""
 
     lead_id: int
     channel: str
@@ -26,6 +27,7 @@ class Candidate:
     client: int | None = None
     own_manager: int | None = None
     manual_owner: int | None = None
+    made_by_owner: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class _Choice:
 
 def _choose(ledger: TeamLedger, team: Team, candidate: Candidate, moment: Moment) -> _Choice:
     if candidate.manual_owner:
-        return _Choice(Mode.MANUAL, _alone(candidate.manual_owner))
+        mode = Mode.SELF if candidate.made_by_owner else Mode.MANUAL
+        return _Choice(mode, _alone(candidate.manual_owner))
     own = candidate.own_manager
     if own and team.member(own) and own not in moment.hindered:
         return _Choice(Mode.OWN_CLIENT, _alone(own))
@@ -137,25 +140,34 @@ def _assign(
         ledger,
         books=fairness.give(books, candidate.channel, choice.weights, owner),
         given=_one_more(ledger.given, owner),
-        open=_one_more(ledger.open, owner),
+        open=ledger.open
+        if candidate.seen_owner == owner
+        else _one_more(ledger.open, owner),  # amoCRM counts him already
     )
     return after, assignment
 
 
-def take_back(ledger: TeamLedger, assignment: Assignment) -> TeamLedger:
-    """The ledger as if the lead had never come: the owner gets his 1 back and all claims of the lead are reversed."""
+def take_back(ledger: TeamLedger, assignment: Assignment, day: str) -> TeamLedger:
+    """The ledger as if the lead had never come: the owner gets his 1 back and all claims of the lead are reversed.
+
+    `day` is the day of the decision in the department's zone: today's count does not shrink for a lead of yesterday,
+    nor the count of open leads for one that a later count has left out already.
+    """
     books = fairness.take_back(ledger.books, assignment.channel, assignment.claims, assignment.owner)
-    return replace(
-        ledger, books=books, given=_one_less(ledger.given, assignment), open=_one_less(ledger.open, assignment)
-    )
+    given, open_leads = ledger.given, ledger.open
+    if ledger.day == day:
+        given = _one_less(given, assignment.owner)
+    if ledger.counted_at is None or assignment.decided_at >= ledger.counted_at:
+        open_leads = _one_less(open_leads, assignment.owner)
+    return replace(ledger, books=books, given=given, open=open_leads)
 
 
 def _one_more(counts: Mapping[int, int], user_id: int) -> dict[int, int]:
     return {**counts, user_id: counts.get(user_id, 0) + 1}
 
 
-def _one_less(counts: Mapping[int, int], assignment: Assignment) -> dict[int, int]:
-    return {**counts, assignment.owner: max(0, counts.get(assignment.owner, 0) - 1)}
+def _one_less(counts: Mapping[int, int], user_id: int) -> dict[int, int]:
+    return {**counts, user_id: max(0, counts.get(user_id, 0) - 1)}
 
 
 def _by_rule(refused: Mapping[int, Rule]) -> dict[str, tuple[int, ...]]:

@@ -7,23 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from functions.distribute.texts import task_text, why_note
 from functions.shared.assignment import Assignment, Mode
 from functions.shared.crm import Lead, NewNote, NewTask, OwnerChange
 from functions.shared.department import Department, Team
+from functions.shared.errors import AmoCrmNotFound, AmoCrmRefused
 from functions.shared.ports import AmoCrm
+
+CLOCKS_APART = timedelta(minutes=1)
+"""What amoCRM dates is compared with our own clock."""
 
 
 @dataclass
 class Done:
     """How the effects ended: `applied` are complete; `overtaken` have an owner whom a person chose; `gone` were
-    deleted; `refused` could not be given to their owner, with amoCRM's reason."""
+    deleted; `refused` could not be given to their owner, with amoCRM's reason; `untold` are leads by id whose task or
+    note amoCRM refused."""
 
     applied: list[Assignment] = field(default_factory=list)
     overtaken: list[Assignment] = field(default_factory=list)
     gone: list[Assignment] = field(default_factory=list)
     refused: list[tuple[Assignment, str]] = field(default_factory=list)
+    untold: list[tuple[int, str]] = field(default_factory=list)
 
 
 class Effects:
@@ -41,7 +48,8 @@ class Effects:
         done = Done()
         mine = [assignment for assignment in assignments if self._still_ours(assignment, leads, token_user, done)]
         mine = self._own(mine, leads, token_user, done)
-        self._tell([assignment for assignment in mine if assignment.mode is not Mode.MANUAL], set(resumed))
+        # who made a lead for himself knows of it
+        done.untold = self._tell([assignment for assignment in mine if assignment.mode is not Mode.SELF], set(resumed))
         done.applied = mine
         return done
 
@@ -59,17 +67,19 @@ class Effects:
         self, assignments: list[Assignment], leads: Mapping[int, Lead], token_user: int, done: Done
     ) -> list[Assignment]:
         """Accept what is unsorted, then change the owner where it is not the right one yet."""
-        now: dict[int, Lead | None] = {**leads, **self._accepted([a for a in assignments if a.uid], leads)}
+        now: dict[int, Lead | None] = {**leads, **self._accepted([a for a in assignments if a.uid], leads, done)}
+        not_accepted = {a.lead_id for a, _ in done.refused}
+        assignments = [a for a in assignments if a.lead_id not in not_accepted]
         found = {lead_id: lead for lead_id, lead in now.items() if lead is not None}
         mine = [a for a in assignments if self._still_ours(a, found, token_user, done)]
         wrong = [a for a in mine if found[a.lead_id].responsible_user_id != a.owner]
         if not wrong:
             return mine
         refused = self._amocrm.change_owners([OwnerChange(a.lead_id, a.owner) for a in wrong]).refused
-        done.refused = [(a, refused[a.lead_id]) for a in wrong if a.lead_id in refused]
+        done.refused += [(a, refused[a.lead_id]) for a in wrong if a.lead_id in refused]
         return [a for a in mine if a.lead_id not in refused]
 
-    def _accepted(self, assignments: list[Assignment], leads: Mapping[int, Lead]) -> dict[int, Lead | None]:
+    def _accepted(self, assignments: list[Assignment], leads: Mapping[int, Lead], done: Done) -> dict[int, Lead | None]:
         """Accept the items that nobody accepted yet; returns the leads as they are then, None for deleted ones.
 
         A list may lag, so where a person was faster the lead is read alone: his choice must not be overlooked.
@@ -81,34 +91,42 @@ class Effects:
             pipeline = self._departments(assignment.department_version).pipeline(lead.pipeline_id)
             if pipeline is None or lead.status_id != pipeline.unsorted_status_id:
                 continue
-            first = self._amocrm.accept_unsorted(str(assignment.uid), assignment.owner, pipeline.entry_status_id)
+            try:
+                first = self._amocrm.accept_unsorted(str(assignment.uid), assignment.owner, pipeline.entry_status_id)
+            except (AmoCrmRefused, AmoCrmNotFound) as refusal:
+                done.refused.append((assignment, str(refusal)))
+                continue
             (accepted if first else too_late).append(assignment.lead_id)
         now: dict[int, Lead | None] = {lead_id: self._amocrm.lead(lead_id) for lead_id in too_late}
         return {**now, **self._amocrm.leads(accepted)} if accepted else now
 
-    def _tell(self, assignments: list[Assignment], resumed: set[int]) -> None:
+    def _tell(self, assignments: list[Assignment], resumed: set[int]) -> list[tuple[int, str]]:
+        """Task and note of each; returns the leads where amoCRM refused one, with its reason."""
         tasks = [self._task(assignment) for assignment in assignments]
         notes = [self._note(assignment) for assignment in assignments]
         again = [assignment for assignment in assignments if assignment.lead_id in resumed]
         if again:
             lead_ids = [assignment.lead_id for assignment in again]
-            have_task = {(task.lead_id, task.text) for task in self._amocrm.open_tasks(lead_ids)}
-            since = min(assignment.decided_at for assignment in again)
+            since = min(assignment.decided_at for assignment in again) - CLOCKS_APART
+            have_task = {(task.lead_id, task.text) for task in self._amocrm.tasks_since(lead_ids, since)}
             have_note = {(note.lead_id, note.text) for note in self._amocrm.notes_since(lead_ids, since)}
             tasks = [task for task in tasks if (task.lead_id, task.text) not in have_task]
             notes = [note for note in notes if (note.lead_id, note.text) not in have_note]
+        refused: list[tuple[int, str]] = []
         if tasks:
-            self._amocrm.add_tasks(tasks)
+            refused += self._amocrm.add_tasks(tasks).refused.items()
         if notes:
-            self._amocrm.add_notes(notes)
+            refused += self._amocrm.add_notes(notes).refused.items()
+        return refused
 
     def _task(self, assignment: Assignment) -> NewTask:
         department, team = self._places(assignment)
-        member = team.member(assignment.owner)
-        hours, zone = (member.hours, member.timezone) if member else (None, department.timezone)
         within = team.first_answer.within_minutes
-        start = assignment.decided_at
-        till = hours.after_working(start, within, zone) if hours else start
+        member = team.member(assignment.owner)
+        if member and assignment.mode is not Mode.DUTY:
+            till = member.hours.after_working(assignment.decided_at, within, member.timezone)
+        else:  # on duty the minutes count whatever the shift
+            till = assignment.decided_at + timedelta(minutes=within)
         return NewTask(assignment.lead_id, assignment.owner, task_text(assignment, department, team), till)
 
     def _note(self, assignment: Assignment) -> NewNote:

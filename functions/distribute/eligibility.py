@@ -53,7 +53,7 @@ def _obstacle(member: Member, user: User | None, absent: Collection[int], now: d
 def duty(team: Team, users: Mapping[int, User], absent: Collection[int]) -> int | None:
     """The duty person's user id, if the team has one who can work; the hours of a shift do not bind him."""
     user = users.get(team.duty or 0)
-    return user.id if user and user.is_active and user.id not in absent else None
+    return user.id if user and user.is_active and user.may_edit_leads and user.id not in absent else None
 
 
 def refusals(team: Team, hindered: Mapping[int, Rule], ledger: TeamLedger, channel: str) -> dict[int, Rule]:

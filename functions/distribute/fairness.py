@@ -87,20 +87,20 @@ def move(ledger: Ledger[Id], channel: str, from_: Id, to: Id) -> Ledger[Id]:
     return _post(ledger, channel, _settled({from_: UNIT}, to))
 
 
-_LINEAR = 32 * UNIT**4
-"""y + 5/2·y⁵ with y = z / (2·UNIT) is z·(5·z⁴ + 32·UNIT⁴), divided by the constant 64·UNIT⁵ that no choice needs."""
+_LINEAR = 64 * UNIT**4
+"""y + 7/4·y⁵ with y = z / (2·UNIT) is z·(7·z⁴ + 64·UNIT⁴), divided by the constant 128·UNIT⁵ that no choice needs."""
 
 
 def _drop(deficit: int) -> int:
     """By how much the potential of one balance falls when its member gets a lead now.
 
-    In leads: y + 5/2·y⁵ with y = deficit − 1/2, the middle between the balances with and without this lead; here in
+    In leads: y + 7/4·y⁵ with y = deficit − 1/2, the middle between the balances with and without this lead; here in
     whole numbers. The linear term alone is the sum of squares; the fifth power makes a balance that
     is already far off outweigh several small ones, which is what keeps the largest distance small in both books.
     """
     twice_middle = 2 * deficit - UNIT
     square = twice_middle * twice_middle
-    return twice_middle * (5 * square * square + _LINEAR)
+    return twice_middle * (7 * square * square + _LINEAR)
 
 
 def _settled(claims: Book[Id], receiver: Id) -> Book[Id]:

@@ -9,16 +9,21 @@ from datetime import datetime
 from functions.shared.hooks import HookEvent, unsorted_lead_id, unsorted_uid, was_declined
 from functions.shared.inbox import Envelope, Hook, Tick, is_foreign
 
+FOREIGN_ACCOUNT = "foreign_account"
+"""Reason for ignoring that deserves a look: whoever sends it knows our hook token."""
+
 
 @dataclass(frozen=True)
 class Hint:
     """Something may have happened to a lead. `uid` is its item of «Неразобранное» if it had one; `departed` when a hook
-    says that it was declined or deleted; `messages` are the ids of the messages that are done when the lead is."""
+    says that it was declined or deleted, `arrived` when one says that it is there; `messages` are the ids of the
+    messages that are done when the lead is."""
 
     lead_id: int
     arrived_at: datetime
     uid: str | None = None
     departed: bool = False
+    arrived: bool = True
     messages: frozenset[str] = frozenset()
 
     def merged(self, other: Hint) -> Hint:
@@ -27,6 +32,7 @@ class Hint:
             arrived_at=min(self.arrived_at, other.arrived_at),
             uid=self.uid or other.uid,
             departed=self.departed or other.departed,
+            arrived=self.arrived or other.arrived,
             messages=self.messages | other.messages,
         )
 
@@ -49,8 +55,8 @@ class Intake:
         self.ignored[reason] = self.ignored.get(reason, 0) + 1
 
 
-def take_in(envelopes: Iterable[Envelope], subdomain: str) -> Intake:
-    """Sort the messages of a batch; `subdomain` is our account's, hooks of another one are ignored."""
+def take_in(envelopes: Iterable[Envelope], subdomain: str, account_id: int | None = None) -> Intake:
+    """Sort the messages of a batch; `subdomain` and `account_id` are our account's, hooks of another are ignored."""
     intake = Intake()
     for envelope in envelopes:
         match envelope.message:
@@ -58,7 +64,7 @@ def take_in(envelopes: Iterable[Envelope], subdomain: str) -> Intake:
                 intake.rejected.append(envelope)
             case Hook(events):
                 for event in events:
-                    _take_event(intake, event, envelope, subdomain)
+                    _take_event(intake, event, envelope, is_foreign(event, subdomain, account_id))
             case Tick():
                 pass
             case other:
@@ -66,17 +72,19 @@ def take_in(envelopes: Iterable[Envelope], subdomain: str) -> Intake:
     return intake
 
 
-def _take_event(intake: Intake, event: HookEvent, envelope: Envelope, subdomain: str) -> None:
-    if is_foreign(event, subdomain):
-        return intake.ignore("foreign_account")
+def _take_event(intake: Intake, event: HookEvent, envelope: Envelope, foreign: bool) -> None:
+    if foreign:
+        return intake.ignore(FOREIGN_ACCOUNT)
     arrival = Hint(0, envelope.sent_at, messages=frozenset({envelope.message_id}))
     match event.entity, event.action:
         case "unsorted", _:
-            _take_unsorted(intake, event, replace(arrival, departed=was_declined(event)))
+            _take_unsorted(
+                intake, event, replace(arrival, departed=was_declined(event), arrived=not was_declined(event))
+            )
         case "leads", "add" | "restore" if event.id:
             intake.add(replace(arrival, lead_id=event.id))
         case "leads", "delete" if event.id:
-            intake.add(replace(arrival, lead_id=event.id, departed=True))
+            intake.add(replace(arrival, lead_id=event.id, departed=True, arrived=False))
         case _:
             # leads[update] above all: every write of ours comes back as one
             intake.ignore(f"{event.entity}_{event.action}")
@@ -88,6 +96,8 @@ def _take_unsorted(intake: Intake, event: HookEvent, hint: Hint) -> None:
     if lead_id:
         intake.add(replace(hint, lead_id=lead_id, uid=uid))
     elif uid:
-        intake.by_uid[uid] = replace(hint, uid=uid)
+        named = replace(hint, uid=uid)
+        known = intake.by_uid.get(uid)
+        intake.by_uid[uid] = known.merged(named) if known else named
     else:
         intake.ignore("unsorted_without_lead")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 
 from functions.distribute.triage import Clients, in_unsorted
 from functions.shared.clock import Clock
@@ -16,6 +17,8 @@ LAG_WAITS = (2.0, 4.0)
 READ_ALONE = 20
 """More leads than this are not read one by one in one run: the others come back later."""
 
+TOKEN_USER_KEPT = timedelta(minutes=10)
+
 LEADS_OF_A_CLIENT = 50
 """The latest leads of a client tell who works with him; a wholesale buyer may have thousands."""
 
@@ -24,6 +27,15 @@ class Reader:
     def __init__(self, amocrm: AmoCrm, clock: Clock) -> None:
         self._amocrm = amocrm
         self._clock = clock
+        self._token_user = (0, clock.now() - TOKEN_USER_KEPT)
+
+    def token_user(self) -> int:
+        """The user whose token we hold, read again now and then: the token may be another one."""
+        user, read_at = self._token_user
+        if self._clock.now() - read_at >= TOKEN_USER_KEPT:
+            user = self._amocrm.account().current_user_id
+            self._token_user = (user, self._clock.now())
+        return user
 
     def leads(self, lead_ids: Collection[int]) -> tuple[dict[int, Lead], set[int]]:
         """The leads that exist, and the ids about which nothing can be said yet; all others are gone."""
@@ -41,11 +53,18 @@ class Reader:
                 found[lead_id] = lead
         return found, set(sorted(missing)[READ_ALONE:])
 
+    def items_of(self, uids: Collection[str]) -> list[UnsortedItem]:
+        """The items of these uids that are still there. Lists may lag, so some that they lack are read alone."""
+        found = self._amocrm.unsorted(uids) if uids else {}
+        missing = sorted(set(uids) - found.keys())[:READ_ALONE]
+        alone = [self._amocrm.unsorted_item(uid) for uid in missing]
+        return [item for item in (*found.values(), *alone) if item is not None and item.lead_id]
+
     def items(self, uids: Mapping[int, str], leads: Iterable[Lead], department: Department) -> dict[int, UnsortedItem]:
         """The unsorted items by lead id; `uids` are those that the hints named, the others are looked for."""
         unsorted = {lead.id: lead for lead in leads if in_unsorted(lead, department)}
         known = {uid for lead_id, uid in uids.items() if lead_id in unsorted}
-        items = list(self._amocrm.unsorted(known).values()) if known else []
+        items = self.items_of(known)
         unknown = [lead for lead_id, lead in unsorted.items() if lead_id not in uids]
         for pipeline_id in sorted({lead.pipeline_id for lead in unknown}):
             items += self._amocrm.unsorted_of_pipeline(pipeline_id)

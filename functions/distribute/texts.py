@@ -12,6 +12,7 @@ _TEXTS = {
         "task": "Новый лид: {channel}. Ответить клиенту в течение {minutes} мин",
         Mode.FAIR: "Conveyor: лид получает {owner}, очередь по справедливости. {balance}",
         Mode.OWN_CLIENT: "Conveyor: лид получает {owner}, это его (её) клиент. Очередь остальных не тронута.",
+        Mode.MANUAL: "Conveyor: лид остаётся у {owner}, так решил человек. Очередь остальных не тронута.",
         Mode.DUTY: "Conveyor: лид получает дежурный {owner}, больше никто не может взять его сейчас.",
         "alone": "Больше никто не мог взять его сейчас.",
         "owed": "Наибольший недобор из тех, кто мог взять ({considered}): всего {total}, канал {channel} {in_channel}.",
@@ -30,6 +31,7 @@ _TEXTS = {
         "task": "New lead: {channel}. Answer the client within {minutes} min",
         Mode.FAIR: "Conveyor: the lead goes to {owner}, fairly next. {balance}",
         Mode.OWN_CLIENT: "Conveyor: the lead goes to {owner}, whose client it is. Nobody else's turn was spent.",
+        Mode.MANUAL: "Conveyor: the lead stays with {owner}, a person chose so. Nobody else's turn was spent.",
         Mode.DUTY: "Conveyor: the lead goes to {owner} on duty; nobody else can take it now.",
         "alone": "Nobody else could take it now.",
         "owed": "Of those who could take it ({considered}) owed the most: {total} in total, {in_channel} in {channel}.",
@@ -98,4 +100,6 @@ def _leads(standing: Standing, deficit: int, language: str) -> str:
 
 def _name(team: Team, user_id: int) -> str:
     member = team.member(user_id)
-    return member.name if member else str(user_id)
+    if member:
+        return member.name
+    return team.duty_name if user_id == team.duty and team.duty_name else str(user_id)

@@ -14,7 +14,10 @@ CAP_CHECK = timedelta(minutes=5)
 """Somebody at his cap closes a deal at any time and nothing tells us."""
 
 PEOPLE_CHECK = timedelta(minutes=15)
-"""A switched-off user, a missing right or a pause is mended by a person; nothing tells us either."""
+"""A switched-off user or a missing right is mended by a person in amoCRM; nothing tells us either."""
+
+FILE_CHECK = timedelta(days=1)
+"""A pause and the channels of a member stand in the department's file, and a new version wakes whoever waits."""
 
 
 def next_check(
@@ -37,6 +40,8 @@ def _check(member: Member, rule: Rule, absences: list[Absence], now: datetime, z
     if rule is Rule.MAX_PER_DAY:
         midnight = (now.astimezone(zone) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return member.hours.next_opening(midnight, member.timezone)
+    if rule in (Rule.CHANNEL, Rule.PAUSED):
+        return now + FILE_CHECK
     return now + PEOPLE_CHECK
 
 

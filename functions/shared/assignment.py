@@ -14,17 +14,21 @@ ARRIVAL = "arrival"
 
 
 class Mode(StrEnum):
-    """By which rule the owner was found. All but `fair` consider the owner alone, and cost nobody a turn."""
+    """By which rule the owner was found. All but `fair` consider the owner alone, and cost nobody a turn.
+
+    `manual` is the choice of another person, `self` a lead that its owner made for himself.
+    """
 
     FAIR = "fair"
     OWN_CLIENT = "own_client"
     MANUAL = "manual"
+    SELF = "self"
     DUTY = "duty"
 
 
 class State(StrEnum):
-    """pending → applied; or the turn was given back: a human was faster (overtaken), the lead is gone,
-    or amoCRM refused the owner (withdrawn: the lead is decided anew)."""
+    """pending → applied; or the turn was given back: a human was faster (overtaken), the lead is gone, or amoCRM
+    refused the owner (withdrawn). A gone lead that is restored and a withdrawn one are decided anew."""
 
     PENDING = "pending"
     APPLIED = "applied"
@@ -86,7 +90,8 @@ class TeamLedger:
     """The ledger of a team as stored: balances, an integer version, and the counters that caps are judged by.
 
     `given` counts leads by user id on `day` (ISO date in the department's zone). `open` counts open leads by user id:
-    read from amoCRM at `counted_at`, and one more for every lead given since.
+    read from amoCRM at `counted_at`, for the members of department version `counted_under`, and one more for every lead
+    given since.
     """
 
     team: str
@@ -95,11 +100,12 @@ class TeamLedger:
     day: str = ""
     given: Mapping[int, int] = field(default_factory=dict)
     counted_at: datetime | None = None
+    counted_under: int = 0
     open: Mapping[int, int] = field(default_factory=dict)
 
     def on_day(self, day: str) -> TeamLedger:
         """The same ledger with the day's counters, which start at nothing on a new day."""
         return self if self.day == day else replace(self, day=day, given={})
 
-    def counted(self, open_leads: Mapping[int, int], at: datetime) -> TeamLedger:
-        return replace(self, open=dict(open_leads), counted_at=at)
+    def counted(self, open_leads: Mapping[int, int], at: datetime, department_version: int) -> TeamLedger:
+        return replace(self, open=dict(open_leads), counted_at=at, counted_under=department_version)

@@ -15,19 +15,19 @@ LOST = 143
 
 @dataclass(frozen=True)
 class Lead:
-    """A deal. `contacts` is the main contact first; filled only when read with contacts."""
+    """A deal. `contacts` is the main contact first; filled only when read with contacts. `created_by` 0 is a robot or
+    an integration."""
 
     id: int
     pipeline_id: int
     status_id: int
     responsible_user_id: int
-    created_by: int
     created_at: datetime
     updated_at: datetime
     source_id: int | None = None
     tags: tuple[str, ...] = ()
     contacts: tuple[int, ...] = ()
-    price: int = 0
+    created_by: int = 0
     is_deleted: bool = False
 
     @property
@@ -82,7 +82,6 @@ class Account:
     subdomain: str
     current_user_id: int
     timezone: str
-    has_filters: bool = True
 
 
 @dataclass(frozen=True)

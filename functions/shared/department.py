@@ -45,7 +45,7 @@ class FirstAnswer:
 
 @dataclass(frozen=True)
 class Team:
-    """`levels` are the levels of the conveyor the team runs; `duty` is the user id of who takes leads
+    """`levels` are the levels of the conveyor the team runs; `duty` is the user id (with his name) of who takes leads
     when nobody else can, None to let them wait for the next shift."""
 
     name: str
@@ -53,6 +53,7 @@ class Team:
     members: tuple[Member, ...]
     first_answer: FirstAnswer = FirstAnswer()
     duty: int | None = None
+    duty_name: str = ""
 
     def member(self, user_id: int) -> Member | None:
         return next((member for member in self.members if member.user_id == user_id), None)
@@ -87,7 +88,8 @@ class ChannelRule:
 @dataclass(frozen=True)
 class Department:
     """One version of the whole department. `distributes` are the roles of the pipelines whose new leads are given out;
-    `loss_reasons` are the ids of amoCRM's loss reasons by their key in department.yaml."""
+    `loss_reasons` are the ids of amoCRM's loss reasons by their key in department.yaml; `account_id` is amoCRM's id of
+    the account, which outlives a change of `subdomain` (0 in versions stored before it was kept)."""
 
     version: int
     name: str
@@ -100,6 +102,7 @@ class Department:
     channel_rules: tuple[ChannelRule, ...] = ()
     distributes: frozenset[str] = frozenset({EXCHANGE})
     loss_reasons: dict[str, int] = field(default_factory=dict)
+    account_id: int = 0
 
     def pipeline(self, pipeline_id: int) -> Pipeline | None:
         return next((pipeline for pipeline in self.pipelines if pipeline.id == pipeline_id), None)

@@ -32,6 +32,7 @@ def encode(department: Department) -> dict[str, Any]:
         "channel_rules": [_encode_rule(rule) for rule in department.channel_rules],
         "distributes": sorted(department.distributes),
         "loss_reasons": department.loss_reasons,
+        "account_id": department.account_id,
     }
 
 
@@ -51,6 +52,7 @@ def decode(document: dict[str, Any]) -> Department:
         channel_rules=tuple(_decode_rule(rule) for rule in document["channel_rules"]),
         distributes=frozenset(document["distributes"]),
         loss_reasons=document["loss_reasons"],
+        account_id=document.get("account_id", 0),
     )
 
 
@@ -65,6 +67,7 @@ def _encode_team(team: Team) -> dict[str, Any]:
             "escalate_to": team.first_answer.escalate_to,
         },
         "duty": team.duty,
+        "duty_name": team.duty_name,
     }
 
 
@@ -75,6 +78,7 @@ def _decode_team(document: dict[str, Any]) -> Team:
         members=tuple(_decode_member(member) for member in document["members"]),
         first_answer=FirstAnswer(**document["first_answer"]),
         duty=document["duty"],
+        duty_name=document.get("duty_name", ""),
     )
 
 

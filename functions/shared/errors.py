@@ -78,7 +78,8 @@ class Contended(RetryLater):
 
 
 class AmoCrmUnavailable(RetryLater):
-    """amoCRM did not do the request: no connection, 429, 5xx on a read, or our own breaker is open."""
+    """amoCRM did not do the request: no connection, 429, 5xx on a read, our own breaker is open, or no account answers
+    at the base URL (404 to everything)."""
 
 
 class AmbiguousWrite(AmoCrmUnavailable):

@@ -19,6 +19,7 @@ from functions.shared.crm import (
     UnsortedItem,
     User,
 )
+from functions.shared.inbox import Envelope
 
 
 class AmoCrm(Protocol):
@@ -26,7 +27,8 @@ class AmoCrm(Protocol):
 
     Reads return what exists; ids that amoCRM does not know are missing from the answer. Every method may raise
     AmoCrmUnavailable, AmoCrmUnauthorized, AmoCrmForbidden; writes also AmbiguousWrite. All calls share the
-    account's request budget.
+    account's request budget. Lists (whatever takes several ids) may lag behind by seconds, single reads do not.
+    An account that is no longer where we look raises AmoCrmUnavailable: nothing of it is called missing.
     """
 
     def account(self) -> Account: ...
@@ -35,7 +37,7 @@ class AmoCrm(Protocol):
         """All users, switched-off ones included."""
 
     def leads(self, ids: Collection[int]) -> dict[int, Lead]:
-        """Leads by id, with contacts, in pages; a list may lag behind by seconds."""
+        """Leads by id, with contacts."""
 
     def lead(self, lead_id: int) -> Lead | None:
         """One lead, read past the lists; None if it does not exist or lies in the recycle bin."""
@@ -45,6 +47,9 @@ class AmoCrm(Protocol):
 
     def unsorted(self, uids: Collection[str]) -> dict[str, UnsortedItem]:
         """Items of «Неразобранное» by uid; accepted or declined ones are missing."""
+
+    def unsorted_item(self, uid: str) -> UnsortedItem | None:
+        """One item, read past the lists; None if it was accepted or declined, or never was."""
 
     def unsorted_of_pipeline(self, pipeline_id: int) -> list[UnsortedItem]: ...
 
@@ -57,11 +62,23 @@ class AmoCrm(Protocol):
 
     def add_tasks(self, tasks: Sequence[NewTask]) -> BatchResult: ...
 
-    def open_tasks(self, lead_ids: Collection[int]) -> list[Task]: ...
+    def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
+        """Tasks of these leads created in the second of `since` or later, completed ones included."""
 
     def add_notes(self, notes: Sequence[NewNote]) -> BatchResult: ...
 
-    def notes_since(self, lead_ids: Collection[int], since: datetime) -> list[Note]: ...
+    def notes_since(self, lead_ids: Collection[int], since: datetime) -> list[Note]:
+        """Notes of these leads created in the second of `since` or later."""
+
+
+class MessageQueue(Protocol):
+    """The function's own queue, seen from inside."""
+
+    def postpone(self, envelope: Envelope, after: float | None) -> None:
+        """Let the message come back by back-off, and not before `after` seconds. Never raises."""
+
+    def park(self, envelope: Envelope, reason: str, detail: str) -> None:
+        """Keep a message that can never work, with its reason. Raises RetryLater."""
 
 
 class EventBus(Protocol):

@@ -8,7 +8,8 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class WaitingLead:
-    """`next_check` is when somebody may be able to take it; `uid` its item of «Неразобранное»; `reason` for people."""
+    """`next_check` is when somebody may be able to take it; `uid` its item of «Неразобранное»; `reason` for people;
+    `seen_owner` its responsible user when it came: another one later is a person's choice."""
 
     lead_id: int
     team: str
@@ -17,3 +18,4 @@ class WaitingLead:
     arrived_at: datetime
     next_check: datetime
     uid: str | None = None
+    seen_owner: int = 0

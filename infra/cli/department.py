@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from functions.shared.clock import SystemClock
-from functions.shared.errors import AmbiguousWrite, ConveyorError, DepartmentInvalid, Finding
-from infra.cli.records import Endpoint, TableName, open_records
+from functions.shared.errors import AmbiguousWrite, DepartmentInvalid, Finding
+from infra.cli.records import Endpoint, TableName, explained, open_records
 from infra.department.file import DepartmentFile, load
 from infra.department.preset import MODELS
 
@@ -44,9 +44,9 @@ def apply(
     from infra.department.apply import apply as apply_department
 
     with _explained():
-        applied = apply_department(
-            load(file), open_client(base_url, token, SystemClock()), open_records(table, endpoint).departments, hook_url
-        )
+        clock, records = SystemClock(), open_records(table, endpoint)
+        client = open_client(base_url, token, clock)
+        applied = apply_department(load(file), client, records.departments, records.waiting_room, hook_url, clock.now())
         for change in applied.changes:
             print(change)
         print(f"Department «{applied.department.name}» is in force as version {applied.department.version}.")
@@ -75,17 +75,17 @@ def _print_notices(notices: Iterable[Finding]) -> None:
 @contextmanager
 def _explained() -> Iterator[None]:
     """Errors of ours as text for a person instead of a traceback."""
-    try:
-        yield
-    except DepartmentInvalid as error:
-        for finding in error.findings:
-            print(finding, file=sys.stderr)
-        count = len(error.findings)
-        print(f"{count} {'thing' if count == 1 else 'things'} to correct.", file=sys.stderr)
-        raise typer.Exit(INVALID) from error
-    except AmbiguousWrite as error:
-        print(f"amoCRM gave no clear answer: {error}\nApply again: what was done already is found.", file=sys.stderr)
-        raise typer.Exit(1) from error
-    except ConveyorError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from error
+    with explained():
+        try:
+            yield
+        except DepartmentInvalid as error:
+            for finding in error.findings:
+                print(finding, file=sys.stderr)
+            count = len(error.findings)
+            print(f"{count} {'thing' if count == 1 else 'things'} to correct.", file=sys.stderr)
+            raise typer.Exit(INVALID) from error
+        except AmbiguousWrite as error:
+            print(
+                f"amoCRM gave no clear answer: {error}\nApply again: what was done already is found.", file=sys.stderr
+            )
+            raise typer.Exit(1) from error

@@ -12,9 +12,10 @@ from functions.distribute.fairness import UNIT
 from functions.shared.assignment import Assignment, Standing
 from functions.shared.department import Department
 from functions.shared.waiting import WaitingLead
-from infra.cli.records import Endpoint, Records, TableName, open_records
+from infra.cli.records import Endpoint, Records, TableName, explained, open_records
 
 
+@explained()
 def explain(
     lead_id: Annotated[int, typer.Argument(help="The lead's id: the number in the address of its card.")],
     table: TableName,
@@ -46,7 +47,8 @@ def _waiting(records: Records, lead_id: int) -> WaitingLead | None:
 
 
 def _print_decision(console: Console, decision: Assignment, department: Department) -> None:
-    names = {member.user_id: member.name for team in department.teams for member in team.members}
+    names = {team.duty: team.duty_name for team in department.teams if team.duty}
+    names |= {member.user_id: member.name for team in department.teams for member in team.members}
     owner = names.get(decision.owner, str(decision.owner))
     console.print(
         f"Lead {decision.lead_id}, {decision.cause}, {decision.decided_at:%Y-%m-%d %H:%M:%S} UTC: channel"

@@ -24,14 +24,21 @@ UNUSABLE = 2
 """Exit code for a port, a file or an option that has to be changed; 1 is for everything else that went wrong."""
 
 CHECK_SECONDS = 0.2
+HIGHEST_PORT = 65_535
 
 
 def local(
     *,
-    port: Annotated[int, typer.Option(help="Port of the gateway, 0 for any free one.")] = 8080,
-    amocrm_port: Annotated[int, typer.Option(help="Port of the amoCRM simulator; /board shows its pipelines.")] = 8081,
-    google_port: Annotated[int, typer.Option(help="Port of the Google simulator (not served yet).")] = 8082,
-    aws_port: Annotated[int, typer.Option(help="Port for AWS_ENDPOINT_URL of other processes.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=HIGHEST_PORT, help="Port of the gateway, 0 for any free one.")] = 8080,
+    amocrm_port: Annotated[
+        int, typer.Option(min=0, max=HIGHEST_PORT, help="Port of the amoCRM simulator; /board shows its pipelines.")
+    ] = 8081,
+    google_port: Annotated[
+        int, typer.Option(min=0, max=HIGHEST_PORT, help="Port of the Google simulator (not served yet).")
+    ] = 8082,
+    aws_port: Annotated[
+        int, typer.Option(min=0, max=HIGHEST_PORT, help="Port for AWS_ENDPOINT_URL of other processes.")
+    ] = 0,
     department: Annotated[Path, typer.Option(help="The department to apply.", metavar="FILE")] = EXAMPLE,
     empty: Annotated[bool, typer.Option("--empty", help="Apply nothing: an account with its admin only.")] = False,
     start: Annotated[str | None, typer.Option(help="Virtual time to begin at, ISO 8601; now by default.")] = None,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from functions.shared.adapters.amocrm.client import AmoCrmClient
 from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.department import Department
 from functions.shared.errors import Finding
 from infra.department.directory import CrmPipeline, Directory, read_directory
@@ -20,7 +22,7 @@ from infra.department.file import DepartmentFile
 from infra.department.plan import PipelinePlan, StagePlan
 from infra.department.resolve import check_account, resolve
 
-LEADS_HOOK = ("add_lead", "add_unsorted", "delete_unsorted", "delete_lead")
+LEADS_HOOK = ("add_lead", "add_unsorted", "delete_unsorted", "delete_lead", "restore_lead")
 """What the leads hook is told. Not `update_lead`: each write of ours would come back."""
 
 _STEP = 10
@@ -37,8 +39,15 @@ class Applied:
     notices: tuple[Finding, ...]
 
 
-def apply(file: DepartmentFile, client: AmoCrmClient, departments: Departments, leads_hook: str) -> Applied:
-    """`leads_hook` is the full URL that amoCRM shall call.
+def apply(
+    file: DepartmentFile,
+    client: AmoCrmClient,
+    departments: Departments,
+    waiting_room: WaitingRoom,
+    leads_hook: str,
+    now: datetime,
+) -> Applied:
+    """`leads_hook` is the full URL that amoCRM shall call; leads that wait are due `now` if the department changed.
 
     Raises DepartmentInvalid before anything is written if people are missing or the account is another one, and
     whatever the client raises; then apply again.
@@ -50,6 +59,7 @@ def apply(file: DepartmentFile, client: AmoCrmClient, departments: Departments, 
     department = departments.store(resolve(file, read_directory(client) if changes else directory))
     if department.version != known:
         changes.append(f"stored version {department.version} of the department")
+        changes += _woken(department, waiting_room, now)
     # the hook comes last: amoCRM may call it at once, and then the department must be there
     changes += _webhook(client, leads_hook)
     return Applied(department, tuple(changes), (*file.notices, *notices))
@@ -94,6 +104,13 @@ def _loss_reasons(file: DepartmentFile, directory: Directory, client: AmoCrmClie
     if missing:
         client.write("POST", "leads/loss_reasons", [{"name": name} for name in missing])
         yield from (f"created loss reason «{name}»" for name in missing)
+
+
+def _woken(department: Department, waiting_room: WaitingRoom, now: datetime) -> Iterator[str]:
+    """Under the new version somebody may take what nobody could, perhaps weeks before the check that was planned."""
+    woken = sum(waiting_room.wake(team.name, now) for team in department.teams)
+    if woken:
+        yield f"waiting leads to be looked at again: {woken}"
 
 
 def _webhook(client: AmoCrmClient, destination: str) -> Iterator[str]:

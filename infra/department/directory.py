@@ -32,6 +32,7 @@ class Directory:
     """`users` by casefolded e-mail, `pipelines` and `loss_reasons` by casefolded name. Archived pipelines are left
     out; of two things with one name the older one counts."""
 
+    account_id: int
     subdomain: str
     users: dict[str, User]
     pipelines: dict[str, CrmPipeline]
@@ -43,8 +44,10 @@ def read_directory(client: AmoCrmClient) -> Directory:
     users = map(reading.user, _rows(client, "users"))
     pipelines = [_pipeline(row) for row in _rows(client, "leads/pipelines") if not row.get("is_archive")]
     reasons = _rows(client, "leads/loss_reasons")
+    account = reading.account(client.get("account"))
     return Directory(
-        subdomain=reading.account(client.get("account")).subdomain,
+        account_id=account.id,
+        subdomain=account.subdomain,
         users=_by_name((user.email, user) for user in users),
         pipelines=_by_name((pipeline.name, pipeline) for pipeline in sorted(pipelines, key=lambda each: each.id)),
         loss_reasons=_by_name((row["name"], row["id"]) for row in sorted(reasons, key=lambda each: int(each["id"]))),

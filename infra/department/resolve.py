@@ -33,6 +33,7 @@ def resolve(file: DepartmentFile, directory: Directory) -> Department:
         version=0,
         name=spec.department,
         subdomain=directory.subdomain,
+        account_id=directory.account_id,
         timezone=spec.timezone,
         language=spec.language,
         model=spec.model,
@@ -101,6 +102,7 @@ def _team(file: DepartmentFile, directory: Directory, name: str, team: TeamSpec,
         members=tuple(_member(file, team, member, directory.users[member.email]) for member in team.members),
         first_answer=FirstAnswer(answer.within, answer.reassign, user_id(answer.escalate_to)),
         duty=user_id(team.duty),
+        duty_name=directory.users[team.duty].name if team.duty else "",
     )
 
 

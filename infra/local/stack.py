@@ -14,6 +14,7 @@ from typing import Any, Self
 from functions.shared.adapters.amocrm.tokens import LONG_LIVED
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.table import Table
+from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from infra.department.amocrm import open_client
 from infra.department.apply import apply, create_users
 from infra.department.file import DepartmentFile
@@ -143,7 +144,9 @@ class LocalStack:
         if hook is None:
             raise Unsupported("the template has no route POST /hooks/…/leads for the department's webhook")
         create_users(self._department, client)
-        for change in apply(self._department, client, Departments(self.table()), hook).changes:
+        table = self.table()
+        applied = apply(self._department, client, Departments(table), WaitingRoom(table), hook, self.clock.now())
+        for change in applied.changes:
             log.info("%s", change)
 
     def _amocrm_status(self) -> dict[str, Any]:

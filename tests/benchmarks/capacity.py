@@ -11,6 +11,7 @@ from typing import Any
 from functions.distribute.bootstrap import build
 from functions.distribute.service import Distributor
 from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.department import EXCHANGE
 from functions.shared.inbox import read_batch
 from functions.shared.runtime import Runtime
@@ -92,7 +93,7 @@ class _Desk:
         file = load(DEPARTMENT)
         crm = self._crm = open_client(f"https://{self._world.host}", token, self._clock, transport)
         create_users(file, crm)
-        apply(file, crm, Departments(table), "https://hooks.example/hooks/x/leads")
+        apply(file, crm, Departments(table), WaitingRoom(table), "https://hooks.example/hooks/x/leads", MONDAY)
         department = Departments(table).current()
         self._pipeline = next(pipeline for pipeline in department.pipelines if pipeline.role == EXCHANGE)
         self._meter = Meter(client)

@@ -82,7 +82,6 @@ class FakeFirm:
             pipeline_id=self.other_pipeline if other else self.pipeline,
             status_id=self.other_first_stage if other else self.first_stage,
             responsible_user_id=owner,
-            created_by=self.token_user,
             contacts=[contact] if contact else [],
             tags=tags,
         )
@@ -163,7 +162,7 @@ def now(firm: Firm):
 
 def test_the_account_knows_whose_token_it_is_and_its_zone(firm):
     account = firm.amocrm.account()
-    assert (account.current_user_id, account.timezone, account.has_filters) == (firm.token_user, "Europe/Moscow", True)
+    assert (account.current_user_id, account.timezone) == (firm.token_user, "Europe/Moscow")
 
 
 def test_users_are_listed_with_those_who_are_switched_off_or_may_not_edit(firm):
@@ -195,7 +194,7 @@ def test_a_lead_shows_its_place_owner_contact_and_tags_in_both_readings(firm):
     lead_id = firm.lead(user, contact=contact, tags=("сайт",))
     lead = firm.amocrm.lead(lead_id)
     assert (lead.pipeline_id, lead.status_id, lead.responsible_user_id) == (firm.pipeline, firm.first_stage, user)
-    assert (lead.contacts, lead.tags, lead.created_by) == ((contact,), ("сайт",), firm.token_user)
+    assert (lead.contacts, lead.tags) == ((contact,), ("сайт",))
     assert lead.created_at == now(firm)
     assert firm.amocrm.leads([lead_id]) == {lead_id: lead}
 
@@ -217,6 +216,31 @@ def test_lists_may_lag_behind_but_a_single_lead_does_not(firm):
     assert firm.amocrm.lead(lead_id).responsible_user_id == user
     firm.clock.advance(6)
     assert firm.amocrm.leads([lead_id, fresh])[lead_id].responsible_user_id == user
+
+
+def test_lists_of_unsorted_and_contacts_may_lag_behind_but_a_single_item_does_not(firm):
+    user = firm.user()
+    known = firm.contact(user)
+    taken, lead_id = firm.chat()
+    (hidden,) = firm.amocrm.lead(lead_id).contacts
+    firm.clock.advance(60)
+    firm.lists_lag(5)
+    firm.accepts(taken, user)
+    linked, unseen, (fresh, _) = firm.lead(contact=known), firm.contact(user), firm.chat()
+
+    assert firm.amocrm.unsorted([taken, fresh]).keys() == {taken}
+    assert [item.uid for item in firm.amocrm.unsorted_of_pipeline(firm.pipeline)] == [taken]
+    assert (firm.amocrm.unsorted_item(taken), firm.amocrm.unsorted_item(fresh).uid) == (None, fresh)
+    contacts = firm.amocrm.contacts([known, hidden, unseen])
+    assert contacts.keys() == {known}
+    assert contacts[known].responsible_user_id == user
+
+    firm.clock.advance(6)
+    assert firm.amocrm.unsorted([taken, fresh]).keys() == {fresh}
+    assert [item.uid for item in firm.amocrm.unsorted_of_pipeline(firm.pipeline)] == [fresh]
+    contacts = firm.amocrm.contacts([known, hidden, unseen])
+    assert contacts.keys() == {known, hidden, unseen}
+    assert contacts[known].leads == (linked,)
 
 
 def test_open_leads_are_counted_by_owner_and_pipeline(firm):
@@ -288,6 +312,15 @@ def test_an_item_names_its_lead_channel_and_service(firm):
     assert firm.amocrm.unsorted([uid, "0" * 40]).keys() == {uid}
     lead = firm.amocrm.lead(lead_id)
     assert (lead.status_id, lead.responsible_user_id) == (firm.unsorted_stage, 0)
+
+
+def test_a_single_item_is_read_until_somebody_accepts_or_declines_it(firm):
+    (taken, _), (declined, _), (waiting, lead_id) = firm.chat(), firm.chat(), firm.chat()
+    firm.accepts(taken, firm.user())
+    firm.declines(declined)
+    assert firm.amocrm.unsorted_item(waiting) == firm.amocrm.unsorted([waiting])[waiting]
+    assert firm.amocrm.unsorted_item(waiting).lead_id == lead_id
+    assert [firm.amocrm.unsorted_item(uid) for uid in (taken, declined, "0" * 40)] == [None] * 3
 
 
 def test_the_waiting_items_of_a_pipeline_are_listed(firm):
@@ -384,23 +417,36 @@ def task(firm: Firm, lead_id: int, user: int, text: str = "Ответить кл
     return NewTask(lead_id, user, text, now(firm) + timedelta(minutes=15))
 
 
-def test_a_task_comes_back_as_it_was_created_until_it_is_completed(firm):
+def test_a_task_comes_back_as_it_was_created_completed_or_not(firm):
     user, lead_id = firm.user(), firm.lead()
     result = firm.amocrm.add_tasks([task(firm, lead_id, user)])
     assert (result.done, result.refused) == ({lead_id}, {})
-    (found,) = firm.amocrm.open_tasks([lead_id])
+    (found,) = firm.amocrm.tasks_since([lead_id], now(firm))
     assert (found.lead_id, found.responsible_user_id, found.text) == (lead_id, user, "Ответить клиенту")
     assert (found.complete_till, found.created_at) == (now(firm) + timedelta(minutes=15), now(firm))
     assert (found.task_type_id, found.is_completed) == (1, False)
     firm.completes(found.id)
-    assert firm.amocrm.open_tasks([lead_id]) == []
+    (completed,) = firm.amocrm.tasks_since([lead_id], now(firm))
+    assert completed == replace(found, is_completed=True)
+
+
+def test_tasks_are_found_from_the_second_of_their_creation_on(firm):
+    user, lead_id = firm.user(), firm.lead()
+    firm.amocrm.add_tasks([task(firm, lead_id, user, "раньше")])
+    firm.clock.advance(30.7)
+    since = firm.clock.now()
+    firm.amocrm.add_tasks([task(firm, lead_id, user)])
+    assert [found.text for found in firm.amocrm.tasks_since([lead_id], since)] == ["Ответить клиенту"]
+    assert len(firm.amocrm.tasks_since([lead_id], since - timedelta(minutes=5))) == 2
+    firm.clock.advance(1)
+    assert firm.amocrm.tasks_since([lead_id], firm.clock.now()) == []
 
 
 def test_tasks_and_notes_of_other_leads_do_not_show(firm):
     user, mine, other = firm.user(), firm.lead(), firm.lead()
     firm.amocrm.add_tasks([task(firm, other, user)])
     firm.amocrm.add_notes([NewNote(other, "почему")])
-    assert firm.amocrm.open_tasks([mine]) == []
+    assert firm.amocrm.tasks_since([mine], now(firm)) == []
     assert firm.amocrm.notes_since([mine], now(firm)) == []
 
 
@@ -411,20 +457,23 @@ def test_one_bad_task_or_note_does_not_hold_up_the_others(firm):
     notes = firm.amocrm.add_notes([NewNote(deleted, "почему"), NewNote(good, "почему")])
     assert tasks.done == notes.done == {good}
     assert tasks.refused.keys() == notes.refused.keys() == {deleted}
-    assert len(firm.amocrm.open_tasks([good])) == len(firm.amocrm.notes_since([good], now(firm))) == 1
+    assert all([*tasks.refused.values(), *notes.refused.values()]), "with a reason"
+    assert len(firm.amocrm.tasks_since([good], now(firm))) == len(firm.amocrm.notes_since([good], now(firm))) == 1
 
 
 def test_tasks_for_two_hundred_leads_are_created_once_each(firm):
     user = firm.user()
     ids = [firm.lead() for _ in range(203)]
     assert firm.amocrm.add_tasks([task(firm, lead_id, user) for lead_id in ids]).done == set(ids)
-    assert sorted(found.lead_id for found in firm.amocrm.open_tasks(ids)) == sorted(ids)
+    assert sorted(found.lead_id for found in firm.amocrm.tasks_since(ids, now(firm) - timedelta(minutes=5))) == sorted(
+        ids
+    )
 
 
 def test_notes_are_found_from_the_second_of_their_creation_on(firm):
     lead_id = firm.lead()
     firm.amocrm.add_notes([NewNote(lead_id, "раньше")])
-    firm.clock.advance(30)
+    firm.clock.advance(30.7)
     since = firm.clock.now()
     result = firm.amocrm.add_notes([NewNote(lead_id, "почему: очередь по справедливости")])
     assert result.done == {lead_id}
@@ -497,7 +546,6 @@ def test_leads_are_found_though_the_filters_are_off(simulated):
     last = firm.lead()
     firm.world.switch(filters_enabled=False)
     assert firm.amocrm.leads([last, NOBODY]).keys() == {last}
-    assert firm.amocrm.account().has_filters is False
 
 
 def test_the_simulated_account_never_sees_more_than_six_requests_in_a_second(simulated):

@@ -155,6 +155,22 @@ def test_a_block_stops_all_processes_until_a_probe_is_answered(installation):
     assert first.account() == second.account()
 
 
+def test_a_probe_answered_by_a_401_ends_the_block_for_all(installation):
+    """GIVEN a blocked account whose token runs out meanwhile WHEN the probe gets 401 THEN only the token is missing."""
+    first, second = installation.process(), installation.process()
+    installation.world.limiter.blocked = True
+    with pytest.raises(AmoCrmUnavailable):
+        first.account()
+    installation.world.unblock()
+    for token in list(installation.world.tokens):
+        installation.world.revoke_token(token)
+    installation.clock.advance(301)
+    with pytest.raises(AmoCrmUnauthorized):
+        second.account()
+    installation.new_token()
+    assert first.account() == second.account()
+
+
 def test_an_hour_without_amocrm_is_unavailable_and_costs_three_requests_a_question(installation):
     amocrm = installation.process()
     installation.world.switch(down=True)

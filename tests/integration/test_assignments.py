@@ -72,19 +72,19 @@ def test_a_turn_is_given_back_once(store):
     store.mark_applied([assignment])
     ledger = store.ledger("lead_desk")
 
-    store.give_back(ledger, take_back(ledger, assignment), assignment, State.GONE)
+    store.give_back(ledger, take_back(ledger, assignment, "2026-11-23"), assignment, State.GONE)
 
     assert store.ledger("lead_desk").books == empty.books
     moved = store.ledger("lead_desk")
     with pytest.raises(AlreadyDecided):
-        store.give_back(moved, take_back(moved, assignment), assignment, State.GONE)
+        store.give_back(moved, take_back(moved, assignment, "2026-11-23"), assignment, State.GONE)
     assert store.ledger("lead_desk") == moved
 
 
 def test_a_withdrawn_decision_does_not_stand_and_may_be_taken_again(store):
     _, (assignment,) = decided(store, 1)
     ledger = store.ledger("lead_desk")
-    store.give_back(ledger, take_back(ledger, assignment), assignment, State.WITHDRAWN)
+    store.give_back(ledger, take_back(ledger, assignment, "2026-11-23"), assignment, State.WITHDRAWN)
     assert store.decided([1], ARRIVAL) == {}
 
     _, (again,) = decided(store, 1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,9 @@ from moto import mock_aws
 
 from functions.shared.adapters.amocrm.client import AmoCrmClient
 from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.errors import AmoCrmUnauthorized, AmoCrmUnavailable, DepartmentInvalid
+from functions.shared.waiting import WaitingLead
 from infra.department.amocrm import REQUESTS_PER_SECOND, open_client
 from infra.department.apply import LEADS_HOOK, Applied, apply, create_users
 from infra.department.file import load
@@ -60,6 +63,7 @@ class Installation:
     world: World
     clock: ManualClock
     departments: Departments
+    waiting_room: WaitingRoom
 
     def wire(self, cut_at: int | None = None, is_done_before_cut: bool = False) -> Wire:
         return Wire(httpx.WSGITransport(create_app(self.world)), cut_at, is_done_before_cut)
@@ -69,7 +73,9 @@ class Installation:
         return open_client("https://oknaplus.amocrm.ru", token, self.clock, wire)
 
     def apply(self, wire: Wire | None = None, text: str = TEXT, hook: str = HOOK) -> Applied:
-        return apply(load(text), self.client(wire or self.wire()), self.departments, hook)
+        return apply(
+            load(text), self.client(wire or self.wire()), self.departments, self.waiting_room, hook, self.clock.now()
+        )
 
     @property
     def state(self) -> dict[str, Any]:
@@ -90,8 +96,8 @@ def install() -> Installation:
     world = World(clock, subdomain="oknaplus")
     for email in EXAMPLE.people:
         world.add_user(email.partition("@")[0], email)
-    client = dynamodb_client()
-    return Installation(world, clock, Departments(create_table(client, f"sales-{uuid4()}")))
+    table = create_table(dynamodb_client(), f"sales-{uuid4()}")
+    return Installation(world, clock, Departments(table), WaitingRoom(table))
 
 
 @pytest.fixture
@@ -123,6 +129,7 @@ def test_the_stored_department_has_the_ids_of_the_account(installation: Installa
     department = installation.apply().department
 
     assert installation.departments.current() == department
+    assert department.account_id == installation.world.account_id
     exchange = installation.world.pipelines[department.pipelines[0].id]
     assert {status.id for status in exchange.statuses} >= {
         department.pipelines[0].unsorted_status_id,
@@ -187,6 +194,27 @@ def test_a_changed_department_is_a_new_version_and_leaves_amocrm_alone(installat
     assert applied.changes == ("stored version 2 of the department",)
     assert applied.department.teams[0].members[0].max_open == 50
     assert wire.writes == []
+
+
+def test_leads_that_wait_are_looked_at_again_under_a_new_version(installation: Installation) -> None:
+    installation.apply()
+    now, room = installation.clock.now(), installation.waiting_room
+    room.put([WaitingLead(7, "lead_desk", "site", "absent", now, now + timedelta(days=14))])
+
+    # an apply without need leaves them alone
+    installation.apply()
+    assert room.due(installation.clock.now()) == []
+
+    applied = installation.apply(text=TEXT.replace("max_open: 40", "max_open: 50"))
+
+    assert [lead.lead_id for lead in room.due(installation.clock.now())] == [7]
+    assert applied.changes == ("stored version 2 of the department", "waiting leads to be looked at again: 1")
+
+
+def test_the_hook_tells_of_leads_that_come_back_from_the_recycle_bin(installation: Installation) -> None:
+    installation.apply()
+    ((_, settings),) = installation.state["hooks"]
+    assert {"delete_lead", "restore_lead"} <= set(settings)
 
 
 def test_stages_that_a_firm_lacks_are_added_and_its_own_ones_stay(installation: Installation) -> None:
@@ -286,14 +314,14 @@ def test_a_local_account_gets_the_people_it_lacks_once(installation: Installatio
 
     assert create_users(file, client) == ["new@oknaplus.example"]
     assert create_users(file, client) == []
-    applied = apply(file, client, installation.departments, HOOK)
+    applied = apply(file, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
     assert applied.notices == ()
 
 
 def test_a_refused_token_is_said(installation: Installation) -> None:
     client = open_client("https://oknaplus.amocrm.ru", "wrong", installation.clock, installation.wire())
     with pytest.raises(AmoCrmUnauthorized, match="mistyped, expired or revoked"):
-        apply(EXAMPLE, client, installation.departments, HOOK)
+        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
 
 
 def test_a_blocked_account_is_asked_no_more(installation: Installation) -> None:
@@ -302,8 +330,8 @@ def test_a_blocked_account_is_asked_no_more(installation: Installation) -> None:
     client = installation.client(wire)
     for _ in range(3):
         with pytest.raises(AmoCrmUnavailable):
-            apply(EXAMPLE, client, installation.departments, HOOK)
+            apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
     blocked_after = len(wire.asked)
     with pytest.raises(AmoCrmUnavailable, match="blocked"):
-        apply(EXAMPLE, client, installation.departments, HOOK)
+        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
     assert len(wire.asked) == blocked_after

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -94,3 +95,30 @@ def test_the_item_shows_a_person_what_it_is(departments: Departments, dynamodb: 
     key = {"pk": {"S": "DEPARTMENT"}, "sk": {"S": "CURRENT"}}
     item = dynamodb.get_item(TableName=name, Key=key)["Item"]
     assert (item["name"]["S"], item["version"]["N"], item["model"]["S"]) == ("Окна Плюс", "1", "one_level")
+
+
+def rewritten(departments: Departments, dynamodb: Any, name: str, **changes: object) -> None:
+    """Store the department and change its document behind the adapter's back; None takes a field out."""
+    departments.store(DEPARTMENT)
+    key = {"pk": {"S": "DEPARTMENT"}, "sk": {"S": "CURRENT"}}
+    item = dynamodb.get_item(TableName=name, Key=key)["Item"]
+    document = json.loads(item["document"]["S"]) | changes
+    document = {field: value for field, value in document.items() if value is not None}
+    dynamodb.put_item(TableName=name, Item=item | {"document": {"S": json.dumps(document)}})
+
+
+def test_a_department_of_a_newer_conveyor_names_the_remedy(departments: Departments, dynamodb: Any, name: str) -> None:
+    rewritten(departments, dynamodb, name, schema=99)
+    with pytest.raises(NotConfigured, match=r"version 1 .* schema 99.* deploy a newer one"):
+        departments.current()
+    with pytest.raises(NotConfigured, match="schema 99"):
+        departments.store(DEPARTMENT)
+
+
+def test_a_department_stored_without_the_account_is_read_and_gets_it_with_the_next_apply(
+    departments: Departments, dynamodb: Any, name: str
+) -> None:
+    rewritten(departments, dynamodb, name, account_id=None)
+    assert departments.current().account_id == 0
+    assert departments.store(replace(DEPARTMENT, account_id=31_000_001)).version == 2
+    assert departments.current().account_id == 31_000_001

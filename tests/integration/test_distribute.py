@@ -10,12 +10,14 @@ import pytest
 from functions.distribute.fairness import UNIT
 from functions.shared.absence import Absence
 from functions.shared.assignment import Mode, State
+from functions.shared.crm import BatchResult
 from functions.shared.errors import AmbiguousWrite, AmoCrmRefused, AmoCrmUnauthorized, AmoCrmUnavailable, RetryLater
 from tests.builders import (
     ANNA,
     BORIS,
     DUTY,
     VERA,
+    form,
     lead_hook,
     make_department,
     make_member,
@@ -91,11 +93,12 @@ def test_the_open_lead_of_a_client_decides_who_gets_his_next_one(desk):
     assert desk.balances() == {}
 
 
-def test_the_manager_of_an_old_contact_gets_the_lead_but_not_the_maker_of_a_new_one(desk):
-    old = desk.amocrm.add_contact(responsible_user_id=BORIS, created_at=desk.clock.now() - timedelta(days=30))
-    new = desk.amocrm.add_contact(responsible_user_id=BORIS)
-    first = desk.amocrm.add_lead(responsible_user_id=1, contacts=[old.id])
-    second = desk.amocrm.add_lead(responsible_user_id=1, contacts=[new.id])
+def test_the_manager_of_a_contact_gets_the_lead_unless_the_api_made_him_responsible(desk):
+    desk.amocrm.token_user_id = ANNA
+    first_client = desk.amocrm.add_contact(responsible_user_id=BORIS)
+    second_client = desk.amocrm.add_contact(responsible_user_id=ANNA)
+    first = desk.amocrm.add_lead(responsible_user_id=ANNA, contacts=[first_client.id])
+    second = desk.amocrm.add_lead(responsible_user_id=ANNA, contacts=[second_client.id])
 
     desk.hook(lead_hook(first.id), lead_hook(second.id))
 
@@ -111,12 +114,24 @@ def test_a_lead_made_by_a_member_for_himself_stays_his_and_needs_no_task(desk):
     assert desk.amocrm.owner(lead.id) == ANNA
     assert desk.amocrm.tasks_of(lead.id) == []
     assert desk.balances() == {}
+    assert desk.assignment(lead.id).mode is Mode.SELF
+
+
+def test_a_lead_that_another_gave_to_a_member_stays_his_and_has_its_first_answer_task(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=ANNA, created_by=DUTY)
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.amocrm.owner(lead.id) == ANNA
     assert desk.assignment(lead.id).mode is Mode.MANUAL
+    assert [task.responsible_user_id for task in desk.amocrm.tasks_of(lead.id)] == [ANNA]
+    assert "решил человек" in desk.amocrm.notes_of(lead.id)[0].text
+    assert desk.balances() == {}
 
 
 def test_a_lead_of_the_api_is_nobodys_choice_even_if_the_token_is_a_members(desk):
     desk.amocrm.token_user_id = ANNA
-    leads = [desk.amocrm.add_lead(responsible_user_id=ANNA, created_by=ANNA) for _ in range(3)]
+    leads = [desk.amocrm.add_lead(responsible_user_id=ANNA) for _ in range(3)]
 
     desk.hook(*(lead_hook(lead.id) for lead in leads))
 
@@ -259,6 +274,64 @@ def test_the_duty_person_takes_night_leads_if_there_is_one(desk):
     desk.hook(lead_hook(lead.id))
 
     assert desk.amocrm.owner(lead.id) == DUTY
+    (task,) = desk.amocrm.tasks_of(lead.id)
+    assert task.complete_till - desk.clock.now() == timedelta(minutes=15), "on duty the minutes count at night too"
+
+
+def test_another_hook_for_a_waiting_lead_keeps_its_place_and_is_announced_once(desk):
+    desk.clock.advance(12 * 3600)
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    (first,) = desk.stores.waiting_room.of_team("lead_desk")
+
+    desk.clock.advance(900)
+    desk.hook(lead_hook(item.lead_id))
+
+    (again,) = desk.stores.waiting_room.of_team("lead_desk")
+    assert again.arrived_at == first.arrived_at
+    assert len(desk.bus.of("LeadWaiting")) == 1
+
+
+def test_an_owner_whom_a_person_chose_while_the_lead_waited_stays(desk):
+    desk.clock.advance(12 * 3600)
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.hook(lead_hook(lead.id))
+    desk.amocrm.human_reassigns(lead.id, DUTY)
+
+    desk.clock.advance(9 * 3600)
+    desk.hook(TICK)
+
+    assert desk.amocrm.owner(lead.id) == DUTY
+    assert desk.stores.waiting_room.of_team("lead_desk") == []
+
+
+def test_a_waiting_item_accepted_for_nobody_in_particular_keeps_its_channel(desk):
+    desk.clock.advance(12 * 3600)
+    item = desk.amocrm.add_unsorted(category="sip")
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    desk.amocrm.human_accepts(item.uid, 1)
+
+    desk.clock.advance(9 * 3600)
+    desk.hook(TICK)
+
+    assert desk.assignment(item.lead_id).channel == "call"
+
+
+def test_waiting_leads_go_to_the_team_that_has_the_pipeline_now(desk):
+    desk.clock.advance(12 * 3600)
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.hook(lead_hook(lead.id))
+    desk.apply(make_department(make_team(name="exchange_desk")))
+
+    desk.clock.advance(8 * 3600)
+    desk.stores.waiting_room.wake("lead_desk", desk.clock.now())
+    desk.hook(TICK)
+    assert desk.stores.waiting_room.of_team("lead_desk") == []
+    assert len(desk.stores.waiting_room.of_team("exchange_desk")) == 1
+
+    desk.clock.advance(3600)
+    desk.hook(TICK)
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
 
 
 # --- people are faster
@@ -312,6 +385,53 @@ def test_an_item_that_amocrm_refuses_comes_back_and_its_neighbours_are_served(de
     assert back == ["m0"]
     assert desk.amocrm.owner(good.lead_id) in (ANNA, BORIS, VERA)
     assert len(desk.amocrm.tasks_of(good.lead_id)) == 1
+    assert desk.assignment(bad.lead_id) is None, "the turn came back, and the lead is decided anew"
+
+    desk.amocrm.accept_unsorted = accept
+    assert desk.hook(unsorted_hook(bad.uid, bad.lead_id)) == []
+    assert desk.amocrm.owner(bad.lead_id) in (ANNA, BORIS, VERA)
+
+
+def test_a_delete_hook_that_lies_takes_nothing_back(desk):
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    before = desk.balances()
+
+    assert desk.hook(lead_hook(item.lead_id, action="delete")) == []
+
+    assert desk.balances() == before
+    assert desk.assignment(item.lead_id).state is State.APPLIED
+
+
+def test_a_deleted_lead_leaves_the_waiting_room(desk):
+    desk.clock.advance(12 * 3600)
+    item = desk.amocrm.add_unsorted()
+    desk.hook(unsorted_hook(item.uid, item.lead_id))
+    desk.amocrm.delete_lead(item.lead_id)
+
+    assert desk.hook(unsorted_end_hook(item.uid, item.lead_id, "decline")) == []
+
+    assert desk.stores.waiting_room.of_team("lead_desk") == []
+
+
+def test_delete_hooks_of_leads_we_never_touched_cost_no_request(desk):
+    desk.amocrm.leads = desk.amocrm.lead = None  # whoever asked would fail
+
+    assert desk.hook(*(lead_hook(lead_id, action="delete") for lead_id in range(1, 200))) == []
+
+
+def test_a_restored_lead_is_given_out_anew(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.hook(lead_hook(lead.id))
+    desk.amocrm.delete_lead(lead.id)
+    desk.hook(lead_hook(lead.id, action="delete"))
+    assert desk.balances() == {}
+    desk.amocrm.add_lead(lead.id, responsible_user_id=1)
+
+    desk.hook(lead_hook(lead.id, action="restore"))
+
+    assert desk.assignment(lead.id).state is State.APPLIED
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
 
 
 def test_an_item_that_somebody_outside_the_team_took_is_his(desk):
@@ -338,7 +458,7 @@ def test_a_waiting_item_that_somebody_outside_the_team_took_is_his(desk):
 
 
 def test_a_lead_that_somebody_outside_the_team_made_by_hand_is_given_out(desk):
-    lead = desk.amocrm.add_lead(responsible_user_id=DUTY, created_by=DUTY)
+    lead = desk.amocrm.add_lead(responsible_user_id=DUTY)
 
     desk.hook(lead_hook(lead.id))
 
@@ -354,7 +474,7 @@ def test_a_declined_item_gives_the_turn_back(desk):
     assert desk.hook(unsorted_end_hook(item.uid, item.lead_id, "decline")) == []
 
     assert desk.balances() == {}
-    assert desk.assignment(item.lead_id).state is State.GONE
+    assert [one.state for one in desk.stores.assignments.of_lead(item.lead_id)] == [State.GONE]
 
 
 def test_a_lead_deleted_before_we_came_is_no_error(desk):
@@ -451,6 +571,89 @@ def test_a_lead_that_a_person_closed_before_the_resume_is_left_alone(desk):
     assert desk.assignment(lead.id).state is State.OVERTAKEN
     assert desk.amocrm.tasks_of(lead.id) == []
     assert desk.balances() == {}
+
+
+def test_a_task_that_the_manager_has_completed_is_not_made_again(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="add_notes")
+    desk.hook(lead_hook(lead.id))
+    desk.amocrm.human_completes(desk.amocrm.tasks_of(lead.id)[0].id)
+    desk.pass_lease()
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert len(desk.amocrm.tasks_of(lead.id)) == 1
+
+
+def test_leads_that_no_list_shows_at_the_resume_are_not_called_gone(desk):
+    leads = [desk.amocrm.add_lead(responsible_user_id=1) for _ in range(30)]
+    hooks = [lead_hook(lead.id) for lead in leads]
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="change_owners")
+    desk.hook(*hooks)
+    desk.pass_lease()
+    read = desk.amocrm.leads
+    desk.amocrm.leads = lambda ids: {}
+
+    assert len(desk.hook(*hooks)) == 10, "twenty are read one by one, about the others nothing can be said"
+
+    desk.amocrm.leads = read
+    desk.pass_lease()
+    assert desk.hook(*hooks) == []
+    assert {desk.amocrm.owner(lead.id) for lead in leads} == {ANNA, BORIS, VERA}
+
+
+def test_an_item_whose_hook_named_no_lead_is_found_although_the_list_lags(desk):
+    item = desk.amocrm.add_unsorted()
+    desk.amocrm.unsorted = lambda uids: {}
+
+    assert desk.hook(form({"unsorted[add][0][uid]": item.uid})) == []
+
+    assert desk.amocrm.owner(item.lead_id) in (ANNA, BORIS, VERA)
+
+
+def test_a_refused_task_is_told_in_the_log(desk):
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.amocrm.add_tasks = lambda tasks: BatchResult(refused={lead.id: "complete_till: InvalidType"})
+
+    assert desk.hook(lead_hook(lead.id)) == []
+
+    assert desk.telemetry.reasons("task_or_note_refused") == ["complete_till: InvalidType"]
+    assert desk.telemetry.counts["TaskOrNoteRefused"] == 1
+
+
+def test_a_rejected_body_is_parked_once_however_often_its_neighbours_come_back(desk):
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="unsorted")
+
+    assert desk.hook("nonsense", form({"unsorted[add][0][uid]": "u1"})) == ["m1"]
+    assert list(desk.queue.parked) == ["m0"]
+
+
+def test_a_turn_of_yesterday_does_not_make_room_under_the_cap_of_today(desk):
+    desk.apply(make_department(make_team([make_member(ANNA, max_per_day=1)])))
+    old = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.hook(lead_hook(old.id))
+    desk.clock.advance(24 * 3600)
+    today = [desk.amocrm.add_lead(responsible_user_id=1) for _ in range(2)]
+    desk.hook(lead_hook(today[0].id))
+    desk.amocrm.delete_lead(old.id)
+    desk.hook(lead_hook(old.id, action="delete"))
+
+    desk.hook(lead_hook(today[1].id))
+
+    assert [desk.amocrm.owner(lead.id) for lead in today] == [ANNA, 1]
+
+
+def test_a_member_who_is_capped_from_now_on_is_counted_at_once(desk):
+    desk.apply(make_department(make_team([make_member(ANNA), make_member(BORIS, max_open=50)])))
+    for _ in range(5):
+        desk.amocrm.add_lead(responsible_user_id=ANNA)
+    first, second = (desk.amocrm.add_lead(responsible_user_id=1) for _ in range(2))
+    desk.hook(lead_hook(first.id))
+    desk.apply(make_department(make_team([make_member(ANNA, max_open=3), make_member(BORIS, paused=True)])))
+
+    desk.hook(lead_hook(second.id))
+
+    assert desk.amocrm.owner(second.id) == 1
 
 
 def test_an_event_that_the_bus_did_not_take_is_published_by_the_resume(desk):

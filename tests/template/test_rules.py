@@ -52,6 +52,21 @@ GLOBALS = "Globals/Function"
 STATEMENTS = "DistributeRole/Properties/Policies/0/PolicyDocument/Statement"
 PERMISSION = {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction"}}
 SECOND_QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}}
+RULE_OF_THE_BUS = {
+    "Type": "AWS::Events::Rule",
+    "Properties": {
+        "EventBusName": {"Fn::GetAtt": ["SalesBus", "Name"]},
+        "EventPattern": {"detail-type": ["LeadRouted"]},
+        "Targets": [{"Id": "leads-queue", "Arn": {"Fn::GetAtt": ["LeadsQueue", "Arn"]}}],
+    },
+}
+OPEN_TO_THE_BUS = {
+    "Sid": "EventsOfTheBus",
+    "Effect": "Allow",
+    "Principal": {"Service": "events.amazonaws.com"},
+    "Action": "sqs:SendMessage",
+    "Resource": {"Fn::GetAtt": ["LeadsQueue", "Arn"]},
+}
 GROUP_FOR_EVER = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
 API_OUTPUT = {"Value": {"Fn::Sub": "${HttpApi.ApiEndpoint}/hooks/${HookToken}/leads"}}
 TOKEN_IN_LOG = '{"requestId":"$context.requestId","route":"$context.routeKey"}'
@@ -78,12 +93,11 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (rules.queues_are_encrypted_and_closed_to_plain_http, put("LeadsDeadLettersPolicy", GONE)),
     (rules.queues_are_encrypted_and_closed_to_plain_http, put("Another", SECOND_QUEUE)),
     (rules.what_cannot_be_delivered_is_kept, put("LeadsTick/Properties/Target/DeadLetterConfig", GONE)),
-    (rules.what_cannot_be_delivered_is_kept, put("LeadsEvents/Properties/Targets/0/DeadLetterConfig", GONE)),
-    (rules.what_cannot_be_delivered_is_kept, put("LeadsEvents/Properties/Targets/0/RetryPolicy", GONE)),
-    (rules.the_bus_may_send_where_its_rules_point, put("LeadsQueuePolicy/Properties/PolicyDocument/Statement/1", GONE)),
+    (rules.what_cannot_be_delivered_is_kept, put("LeadsTick/Properties/Target/RetryPolicy", GONE)),
+    (rules.a_door_gets_nothing_that_its_function_does_not_handle, put("LeadsEvents", RULE_OF_THE_BUS)),
     (
-        rules.the_bus_may_send_where_its_rules_point,
-        put("LeadsDeadLettersPolicy/Properties/PolicyDocument/Statement/1", GONE),
+        rules.a_door_gets_nothing_that_its_function_does_not_handle,
+        put("LeadsQueuePolicy/Properties/PolicyDocument/Statement", [OPEN_TO_THE_BUS]),
     ),
     (rules.a_late_tick_gives_way_to_the_next, put("LeadsTick/Properties/ScheduleExpression", "rate(1 hour)")),
     (
@@ -148,7 +162,7 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (rules.nothing_is_allowed_by_wildcard, put(f"{STATEMENTS}/2/Resource", "*")),
     (
         rules.nothing_is_allowed_by_wildcard,
-        put("LeadsQueuePolicy/Properties/PolicyDocument/Statement/1/Principal", "*"),
+        put("LeadsQueuePolicy/Properties/PolicyDocument/Statement", [{**OPEN_TO_THE_BUS, "Principal": "*"}]),
     ),
     (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/DeletionPolicy", "Delete")),
     (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/Properties/TimeToLiveSpecification", GONE)),
@@ -163,7 +177,6 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/Properties/DeletionProtectionEnabled", False)),
     (rules.events_can_be_replayed, put("SalesArchive", GONE)),
     (rules.events_can_be_replayed, put("SalesArchive/Properties/EventPattern", {"detail-type": ["SaleWon"]})),
-    (rules.rules_listen_to_the_sales_bus_alone, put("LeadsEvents/Properties/EventBusName", GONE)),
     (rules.every_parameter_is_described_and_checked, put("Parameters/Stage/AllowedPattern", GONE)),
     (rules.every_parameter_is_described_and_checked, put("Parameters/Stage/ConstraintDescription", GONE)),
     (
@@ -175,7 +188,7 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (rules.every_alarm_tells_the_first_step_to_somebody, nested("LeadsLate/Properties/AlarmDescription", "late")),
     (rules.every_alarm_tells_the_first_step_to_somebody, put("DistributeErrors/Properties/TreatMissingData", GONE)),
     (rules.every_way_to_fail_has_its_alarm, nested("LeadsDeadLettersNotEmpty", GONE)),
-    (rules.every_way_to_fail_has_its_alarm, nested("LeadsEventsUndelivered/Properties/Dimensions/0", GONE)),
+    (rules.every_way_to_fail_has_its_alarm, nested("AmoCrmTokenRefused/Properties/Dimensions/0", GONE)),
     (
         rules.every_way_to_fail_has_its_alarm,
         put("Observability/Properties/Parameters/LeadsDeadLetters", {"Fn::GetAtt": ["LeadsQueue", "QueueName"]}),
@@ -183,6 +196,10 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (
         rules.metrics_of_our_own_are_counted_somewhere,
         nested("HooksRejected/Properties/MetricName", "HookRefused"),
+    ),
+    (
+        rules.metrics_of_our_own_are_counted_somewhere,
+        nested("AmoCrmTokenRefused/Properties/MetricName", "AmoCrmUnauthorised"),
     ),
     (rules.slow_means_near_the_timeout, put(f"{GLOBALS}/Timeout", 120)),
     (rules.silence_of_the_ticks_is_an_alarm, nested("TicksStopped/Properties/TreatMissingData", "notBreaching")),

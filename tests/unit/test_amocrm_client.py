@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from functions.shared.errors import (
 )
 from tests.amocrm_support import NOTHING, FixedTokens, Wire, hal, html, problem, refusal, scripted
 
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 FOUND = httpx.Response(200, json={"id": 1})
 LOST_ANSWERS = [httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("gone"), html(502), html(504), problem(500)]
 NOT_SENT = [httpx.ConnectError("refused"), httpx.ConnectTimeout("far"), httpx.PoolTimeout("busy")]
@@ -27,10 +30,58 @@ def names(value: object) -> str:
     return f"{value.status_code}" if isinstance(value, httpx.Response) else type(value).__name__
 
 
-@pytest.mark.parametrize("answer", [NOTHING, problem(404), html(404)], ids=names)
-def test_a_read_that_finds_nothing_is_none(answer):
+def test_a_204_is_nothing():
+    wire, script = scripted(NOTHING)
+    assert (wire.client.get("leads"), wire.client.find("leads/1"), wire.amocrm.lead(1)) == (None, None, None)
+    assert len(script.requests) == 3
+
+
+@pytest.mark.parametrize("answer", [problem(404), html(404)], ids=["json", "html"])
+def test_a_404_on_an_entity_is_believed_after_the_account_was_found_once(answer):
+    wire, script = scripted(answer, FOUND, answer)
+    assert [wire.amocrm.lead(1), wire.amocrm.unsorted_item("ab"), wire.amocrm.lead(2)] == [None, None, None]
+    assert [request.url.path for request in script.requests] == [
+        "/api/v4/leads/1", "/api/v4/account", "/api/v4/leads/unsorted/ab", "/api/v4/leads/2",
+    ]  # fmt: skip
+
+
+EVERYTHING_READ = [
+    lambda amocrm: amocrm.account(),
+    lambda amocrm: amocrm.users(),
+    lambda amocrm: amocrm.leads([1]),
+    lambda amocrm: amocrm.lead(1),
+    lambda amocrm: amocrm.open_leads_of([1], [7]),
+    lambda amocrm: amocrm.unsorted(["ab"]),
+    lambda amocrm: amocrm.unsorted_item("ab"),
+    lambda amocrm: amocrm.unsorted_of_pipeline(7),
+    lambda amocrm: amocrm.contacts([1]),
+    lambda amocrm: amocrm.accept_unsorted("ab", 11, 70),
+    lambda amocrm: amocrm.tasks_since([1], NOW),
+    lambda amocrm: amocrm.notes_since([1], NOW),
+]
+
+
+@pytest.mark.parametrize("ask", EVERYTHING_READ)
+@pytest.mark.parametrize("answer", [problem(404), html(404)], ids=["json", "html"])
+def test_where_no_account_answers_nothing_is_called_missing(ask, answer):
     wire, _ = scripted(answer)
-    assert wire.client.get("leads/1") is None
+    with pytest.raises(AmoCrmUnavailable, match=r"https://demo\.amocrm\.ru.* may have moved or the base URL is wrong"):
+        ask(wire.amocrm)
+
+
+def test_an_account_that_moves_while_we_work_is_noticed_at_the_next_list():
+    wire, _ = scripted(FOUND, problem(404), FOUND, problem(404))
+    wire.client.get("account")
+    assert wire.amocrm.lead(1) is None
+    for ask in (lambda: wire.amocrm.leads([1]), lambda: wire.amocrm.lead(1)):
+        with pytest.raises(AmoCrmUnavailable):
+            ask()
+
+
+def test_a_lead_is_not_called_missing_while_the_account_cannot_be_asked():
+    wire, _ = scripted(problem(404), html(502))
+    with pytest.raises(AmoCrmUnavailable):
+        wire.amocrm.lead(1)
 
 
 def test_a_request_carries_the_token_and_goes_to_the_accounts_own_host():
@@ -42,7 +93,7 @@ def test_a_request_carries_the_token_and_goes_to_the_accounts_own_host():
 
 
 def test_a_write_to_what_does_not_exist_is_not_found():
-    wire, _ = scripted(problem(404))
+    wire, _ = scripted(problem(404), FOUND)
     with pytest.raises(AmoCrmNotFound):
         wire.client.write("PATCH", "leads/1", {})
 
@@ -73,9 +124,17 @@ def test_a_refusal_of_an_unknown_shape_is_still_a_refusal(errors):
 
 
 def test_an_impossible_question_is_a_refusal():
-    wire, _ = scripted(problem(422, detail="Limit 250 per page"))
-    with pytest.raises(AmoCrmRefused, match="Limit 250 per page"):
+    wire, _ = scripted(problem(422))
+    with pytest.raises(AmoCrmRefused, match="422 Problem"):
         wire.client.get("leads", [("limit", 251)])
+
+
+def test_no_message_repeats_the_detail_in_which_amocrm_may_quote_a_client():
+    for status in (400, 402, 403, 409, 422, 429, 500):
+        wire, _ = scripted(problem(status, detail="Phone +79990000001 of Иванов is wrong"))
+        with pytest.raises((AmoCrmError, AmoCrmUnavailable), match=f"{status} Problem") as error:
+            wire.client.get("leads/1")
+        assert "7999" not in f"{error.value} {wire.telemetry.lines}"
 
 
 @pytest.mark.parametrize("status", [402, 403])
@@ -127,6 +186,32 @@ def test_a_401_with_the_new_token_too_is_final():
     with pytest.raises(AmoCrmUnauthorized):
         wire.client.get("leads/1")
     assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize("then", [FOUND, problem(401), html(502)], ids=["found", "401 again", "no answer"])
+def test_a_probe_answered_by_a_401_ends_the_block(then):
+    """GIVEN an open breaker that lets one probe through WHEN amoCRM says 401 THEN it works, and requests go out."""
+    wire, _ = scripted(problem(401), then, FOUND)
+    wire.tokens.tokens = ("old", "new")
+    heard = []
+    wire.budget.answered = lambda: heard.append(1)
+    with suppress(AmoCrmError, AmoCrmUnavailable):
+        wire.client.get("leads/1")
+    assert heard
+
+
+def test_a_401_is_heard_of_although_no_other_token_is_to_be_had():
+    wire, _ = scripted(problem(401))
+    heard = []
+    wire.budget.answered = lambda: heard.append(1)
+
+    def spent(rejected: str) -> str:
+        raise AmoCrmUnauthorized("store a new one", 401)
+
+    wire.tokens.renew = spent
+    with pytest.raises(AmoCrmUnauthorized):
+        wire.client.get("leads/1")
+    assert heard
 
 
 @pytest.mark.parametrize("answer", [problem(429), html(429)], ids=["json", "html"])
@@ -242,6 +327,16 @@ def test_a_list_without_end_is_cut_with_a_warning():
     assert len(list(wire.client.pages("leads", "leads"))) == 5
     assert len(script.requests) == 5
     assert wire.telemetry.lines[-1][0] == "amocrm_list_cut"
+
+
+def test_no_url_is_logged_although_the_application_logs_at_info(caplog):
+    caplog.set_level(logging.INFO)
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    wire, _ = scripted(FOUND)
+    wire.client.get("leads", [("filter[id][]", 30_000_001)])
+    assert "30000001" not in caplog.text
+    assert {logging.getLogger(name).getEffectiveLevel() for name in ("httpx", "httpcore")} == {logging.WARNING}
 
 
 def test_nothing_is_opened_before_the_first_request():

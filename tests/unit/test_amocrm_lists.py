@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from functions.shared.errors import NotConfigured
 from tests.amocrm_support import NOTHING, hal, scripted
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def lead(lead_id: int, **values: object) -> dict[str, object]:
     return {"id": lead_id, "pipeline_id": 7, "status_id": 70, "responsible_user_id": 1, **values}
@@ -53,7 +55,7 @@ def test_uids_of_sixty_characters_fit_too():
 
 def test_no_ids_are_no_request():
     wire, script = scripted(NOTHING)
-    assert (wire.amocrm.leads([]), wire.amocrm.open_tasks([]), wire.amocrm.unsorted([])) == ({}, [], {})
+    assert (wire.amocrm.leads([]), wire.amocrm.tasks_since([], LONG_AGO), wire.amocrm.unsorted([])) == ({}, [], {})
     assert script.requests == []
 
 
@@ -86,8 +88,8 @@ def test_where_filters_are_ignored_leads_are_read_one_by_one_and_none_looks_dele
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda amocrm: amocrm.open_tasks([5]),
-        lambda amocrm: amocrm.notes_since([5], datetime(2026, 11, 1, tzinfo=UTC)),
+        lambda amocrm: amocrm.tasks_since([5], LONG_AGO),
+        lambda amocrm: amocrm.notes_since([5], LONG_AGO),
     ],
     ids=["tasks", "notes"],
 )
@@ -102,7 +104,7 @@ def test_where_filters_are_ignored_other_questions_say_what_to_switch_on(ask):
 def test_an_unfiltered_list_that_is_complete_is_as_good_as_a_filtered_one():
     rows = [{"id": number, "entity_id": number, "entity_type": "leads"} for number in range(1, 100)]
     wire, _ = scripted(hal("tasks", rows))
-    assert [task.lead_id for task in wire.amocrm.open_tasks([5])] == [5]
+    assert [task.lead_id for task in wire.amocrm.tasks_since([5], LONG_AGO)] == [5]
 
 
 PIPELINES = hal(

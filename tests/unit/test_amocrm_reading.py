@@ -10,7 +10,7 @@ import pytest
 from functions.shared.adapters.amocrm import reading
 from tests.amocrm_support import NOTHING, hal, scripted
 
-BARE_LEAD = {"id": 1, "_embedded": None, "source_id": None, "price": None, "created_at": 1700000000}
+BARE_LEAD = {"id": 1, "_embedded": None, "source_id": None, "created_at": 1700000000}
 
 
 def test_a_lead_with_the_main_contact_first():
@@ -19,11 +19,9 @@ def test_a_lead_with_the_main_contact_first():
         "pipeline_id": 3104455,
         "status_id": 143,
         "responsible_user_id": 504141,
-        "created_by": 0,
         "created_at": 1585299171,
         "updated_at": 1590683337,
         "source_id": 17,
-        "price": 12,
         "_embedded": {
             "tags": [{"id": 100667, "name": "тест", "color": None}],
             "contacts": [{"id": 1, "is_main": False}, {"id": 2, "is_main": True}, {"id": 3, "is_main": False}],
@@ -37,7 +35,7 @@ def test_a_lead_with_the_main_contact_first():
 
 def test_null_and_missing_mean_the_same():
     lead = reading.lead(BARE_LEAD)
-    assert (lead.contacts, lead.tags, lead.price, lead.responsible_user_id) == ((), (), 0, 0)
+    assert (lead.contacts, lead.tags, lead.responsible_user_id) == ((), (), 0)
 
 
 def test_a_lead_in_the_recycle_bin_does_not_exist():
@@ -76,12 +74,12 @@ def test_the_source_of_a_chat_stands_in_its_metadata():
     assert (item.lead_id, item.service, item.source_name, item.source_uid) == (5, "telegram", "Бот", "")
 
 
-def test_the_account_tells_its_zone_and_whether_filters_work():
+def test_the_account_tells_its_zone_and_whose_token_it_is():
     settings = {"datetime_settings": {"timezone": "Asia/Yekaterinburg"}}
-    answer = {"id": 1, "subdomain": "firm", "current_user_id": 5, "is_api_filter_enabled": False, "_embedded": settings}
+    answer = {"id": 1, "subdomain": "firm", "current_user_id": 5, "_embedded": settings}
     wire, _ = scripted(httpx.Response(200, json=answer))
     account = wire.amocrm.account()
-    assert (account.timezone, account.has_filters, account.current_user_id) == ("Asia/Yekaterinburg", False, 5)
+    assert (account.timezone, account.current_user_id) == ("Asia/Yekaterinburg", 5)
 
 
 def test_notes_without_a_text_have_an_empty_one():

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.shared.crm import NewNote, NewTask, OwnerChange
-from functions.shared.errors import AmbiguousWrite, AmoCrmRefused, AmoCrmUnauthorized
+from functions.shared.errors import AmbiguousWrite, AmoCrmRefused, AmoCrmUnauthorized, AmoCrmUnavailable
 from tests.amocrm_support import NOTHING, Wire, hal, html, problem, refusal, scripted
 
+ACCOUNT = {"id": 1, "subdomain": "demo"}
 DUE = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
 
 
@@ -120,12 +121,14 @@ def test_where_amocrm_names_nobody_the_halves_tell_who_it_was():
     crm = TinyCrm(bad=frozenset({37}), names_the_bad=False)
     result = wired(crm).amocrm.change_owners(changes(*range(1, 51)))
     assert result.done == set(range(1, 51)) - {37}
-    assert "Something is wrong" in result.refused[37]
+    assert "PATCH /api/v4/leads: 400" in result.refused[37]
     assert len(crm.batches) <= 13
 
 
 def test_a_404_on_a_batch_is_about_one_of_its_leads():
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/v4/account":
+            return httpx.Response(200, json=ACCOUNT)
         items = json.loads(request.content)
         if any(item["id"] == 2 for item in items):
             return problem(404)
@@ -134,6 +137,24 @@ def test_a_404_on_a_batch_is_about_one_of_its_leads():
     wire, _ = scripted(answer)
     result = wire.amocrm.change_owners(changes(1, 2, 3))
     assert (result.done, result.refused.keys()) == ({1, 3}, {2})
+
+
+def test_a_404_from_a_host_without_our_account_is_no_refusal_of_the_leads():
+    wire, _ = scripted(problem(404))
+    with pytest.raises(AmoCrmUnavailable, match="may have moved"):
+        wire.amocrm.change_owners(changes(1, 2, 3))
+
+
+@pytest.mark.parametrize("names", [True, False], ids=["named", "found by halves"])
+def test_refused_tasks_and_notes_are_reported_by_lead_with_a_reason(names):
+    crm = TinyCrm(bad=frozenset({2, 3}), names_the_bad=names)
+    amocrm = wired(crm).amocrm
+    for result in (
+        amocrm.add_tasks([task(lead_id) for lead_id in (1, 2, 3, 4)]),
+        amocrm.add_notes([NewNote(lead_id, "почему") for lead_id in (1, 2, 3, 4)]),
+    ):
+        assert (result.done, result.refused.keys()) == ({1, 4}, {2, 3})
+        assert all(result.refused.values())
 
 
 def test_an_item_that_is_missing_in_the_answer_is_not_taken_for_done():
@@ -173,6 +194,31 @@ def test_a_task_of_the_same_text_for_another_manager_is_not_taken_for_ours():
                         "complete_till": int(DUE.timestamp())}])  # fmt: skip
     wire.amocrm.add_tasks([task(5)])
     assert [item["responsible_user_id"] for item in crm.tasks] == [12, 11]
+
+
+def test_a_task_that_the_manager_has_completed_in_the_meantime_is_not_created_again():
+    crm = TinyCrm(lost=["done"])
+    wire = wired(crm)
+    sleep = wire.clock.sleep
+
+    def manager_answers(seconds: float) -> None:
+        sleep(seconds)
+        crm.tasks = [{**stored, "is_completed": True} for stored in crm.tasks]
+
+    wire.clock.sleep = manager_answers
+    assert wire.amocrm.add_tasks([task(5)]).done == {5}
+    assert len(crm.tasks) == 1
+
+
+def test_a_task_of_the_same_text_from_an_earlier_time_is_not_taken_for_ours():
+    crm = TinyCrm(lost=["dropped"])
+    wire = wired(crm)
+    crm.now -= int(timedelta(hours=1).total_seconds())
+    crm.keep("tasks", [{"entity_type": "leads", "entity_id": 5, "responsible_user_id": 11, "text": "Ответить клиенту",
+                        "complete_till": int(DUE.timestamp())}])  # fmt: skip
+    crm.now = int(wire.clock.now().timestamp())
+    wire.amocrm.add_tasks([task(5)])
+    assert len(crm.tasks) == 2
 
 
 def test_a_note_of_the_same_text_from_an_earlier_time_is_not_taken_for_ours():
@@ -249,6 +295,8 @@ def accepting(post: httpx.Response, *gets: httpx.Response) -> Wire:
     answers = list(gets)
 
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/v4/account":
+            return httpx.Response(200, json=ACCOUNT)
         response = post if request.method == "POST" else answers.pop(0)
         return httpx.Response(response.status_code, headers=response.headers, content=response.content)
 

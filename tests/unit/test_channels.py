@@ -12,7 +12,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def lead(*tags: str, source_id: int | None = None) -> Lead:
-    return Lead(1, 10, 11, 0, 0, NOW, NOW, source_id=source_id, tags=tags)
+    return Lead(1, 10, 11, 0, NOW, NOW, source_id=source_id, tags=tags)
 
 
 def item(category: str, service: str = "", source_name: str = "", source_uid: str = "") -> UnsortedItem:

@@ -91,7 +91,7 @@ def test_a_cap_per_day_holds_within_a_batch_and_starts_anew_next_day():
 
 def test_a_cap_of_open_leads_counts_what_was_given_since_the_count():
     team = make_team([make_member(ANNA, max_open=41), make_member(BORIS)])
-    counted = LEDGER.counted({ANNA: 40}, make_moment().now)
+    counted = LEDGER.counted({ANNA: 40}, make_moment().now, 1)
     outcome = decide(counted, team, [make_candidate(lead) for lead in range(1, 6)], make_moment())
 
     assert list(owners(outcome).values()).count(ANNA) == 1
@@ -155,7 +155,7 @@ def test_balances_sum_to_zero_and_a_lead_taken_back_leaves_no_trace(arrivals, we
         assert sum(ledger.books.total.values()) == 0
         assert all(sum(book.values()) == 0 for book in ledger.books.channels.values())
         for assignment in outcome.assignments:
-            assert take_back(ledger, assignment).books == before.books
+            assert take_back(ledger, assignment, "2026-11-23").books == before.books
 
 
 @given(leads)

@@ -29,6 +29,7 @@ def line_of(words: str) -> int:
 def directory_of(file: DepartmentFile) -> Directory:
     """An account that has everything the file asks for. Ids: users from 1, pipelines from 100, stages from 1000."""
     return Directory(
+        account_id=31_000_001,
         subdomain="oknaplus",
         users={email: User(number, email.title(), email, True) for number, email in enumerate(file.people, start=1)},
         pipelines={

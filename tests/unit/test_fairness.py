@@ -17,6 +17,7 @@ MEMBERS = st.integers(min_value=1, max_value=9)
 ELIGIBLE = st.dictionaries(MEMBERS, WEIGHTS, min_size=1, max_size=5)
 CHANNELS = st.sampled_from(["site", "whatsapp", "calls"])
 LEADS = st.lists(st.tuples(CHANNELS, ELIGIBLE), max_size=12)
+BALANCES = st.dictionaries(MEMBERS, st.integers(-2 * UNIT, 2 * UNIT))
 
 
 FEW_EXAMPLES = settings(max_examples=40, deadline=None)
@@ -37,6 +38,11 @@ def distribute(leads: list[tuple[str, dict[int, Fraction]]], ledger: Ledger[int]
 
 def books(ledger: Ledger[int]) -> list[dict[int, int]]:
     return [dict(ledger.total), *(dict(book) for book in ledger.channels.values())]
+
+
+def documented_drop(deficit: int) -> Fraction:
+    y = Fraction(deficit, UNIT) - Fraction(1, 2)
+    return y + Fraction(7, 4) * y**5
 
 
 class TestClaims:
@@ -173,6 +179,27 @@ class TestDecisions:
             {"site": {1: -3 * UNIT // 10, 2: 7 * UNIT // 10, 3: -4 * UNIT // 10}},
         )
         assert choose(ledger, "site", equal(1, 2)) == 1
+
+    @pytest.mark.parametrize(("level", "receiver"), [(880, 1), (881, 2)])
+    def test_where_one_balance_far_off_stops_outweighing_two(self, level, receiver):
+        """GIVEN one owed 1.1 in total and ahead by 0.3 in the channel, another owed `level` thousandths in both
+        THEN 7/4 before the fifth power decides: with 1.73 the first would lose already, with 1.76 he would win still."""
+        thousandth = UNIT // 1000
+        ledger = Ledger(
+            {1: 1100 * thousandth, 2: level * thousandth}, {"site": {1: -300 * thousandth, 2: level * thousandth}}
+        )
+        assert choose(ledger, "site", equal(1, 2)) == receiver
+
+    @FEW_EXAMPLES
+    @given(BALANCES, BALANCES, ELIGIBLE)
+    def test_the_choice_is_the_documented_formula_in_exact_arithmetic(self, total, site, weights):
+        """GIVEN any balances THEN the next is the one with the largest sum over both books of y + 7/4·y⁵."""
+        drops = {
+            member: documented_drop(total.get(member, 0) + claim) + documented_drop(site.get(member, 0) + claim)
+            for member, claim in claims(weights).items()
+        }
+        expected = max(drops, key=lambda member: (drops[member], member))
+        assert choose(Ledger(total, {"site": site}), "site", weights) == expected
 
     def test_a_turn_moves_with_a_lead_that_is_handed_over(self):
         ledger = give(Ledger(), "site", equal(1, 2), 2)

@@ -6,7 +6,7 @@ import pytest
 
 from functions.distribute.intake import take_in
 from functions.shared.inbox import read_batch
-from tests.builders import form, lead_hook, sqs_record, unsorted_end_hook, unsorted_hook
+from tests.builders import MONDAY_NOON, form, lead_hook, sqs_record, unsorted_end_hook, unsorted_hook
 
 
 def intake(*bodies):
@@ -43,7 +43,6 @@ def test_an_item_without_a_lead_is_kept_by_its_uid():
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (lead_hook(1, subdomain="another"), "foreign_account"),
         (lead_hook(1, action="update"), "leads_update"),
         (form({"contacts[add][0][id]": 1}), "contacts_add"),
         (form({"leads[add][0][name]": "no id"}), "leads_add"),
@@ -59,6 +58,32 @@ def test_what_is_not_for_us_is_ignored_and_counted(body, reason):
 
     assert not found.hints
     assert found.ignored == {reason: 1}
+
+
+def test_a_hook_of_another_account_is_ignored_and_a_renamed_account_is_not_another():
+    foreign = form({"account[subdomain]": "another", "account[id]": 9, "leads[add][0][id]": 1})
+    renamed = form({"account[subdomain]": "another", "account[id]": 77, "leads[add][0][id]": 2})
+    records = [sqs_record(body, f"m{number}") for number, body in enumerate((foreign, renamed))]
+
+    found = take_in(read_batch({"Records": records}), "demo", 77)
+
+    assert found.ignored == {"foreign_account": 1}
+    assert list(found.hints) == [2]
+
+
+def test_an_item_named_twice_keeps_both_messages():
+    body = form({"unsorted[add][0][uid]": "u9"})
+
+    assert intake(body, body).by_uid["u9"].messages == {"m0", "m1"}
+
+
+def test_the_earliest_hint_tells_when_a_lead_arrived():
+    records = [
+        sqs_record(lead_hook(7), "late", MONDAY_NOON.replace(hour=11)),
+        sqs_record(lead_hook(7), "early", MONDAY_NOON),
+    ]
+
+    assert take_in(read_batch({"Records": records}), "demo").hints[7].arrived_at == MONDAY_NOON
 
 
 def test_a_bad_record_is_rejected_alone():

@@ -45,9 +45,15 @@ def test_a_cap_of_the_day_ends_with_the_first_shift_of_the_next_day():
     assert check({ANNA: Rule.MAX_PER_DAY}, now=MONDAY_NOON) == TUESDAY_NINE
 
 
-@pytest.mark.parametrize("rule", [Rule.SWITCHED_OFF, Rule.UNKNOWN_USER, Rule.NO_RIGHTS, Rule.PAUSED, Rule.CHANNEL])
+@pytest.mark.parametrize("rule", [Rule.SWITCHED_OFF, Rule.UNKNOWN_USER, Rule.NO_RIGHTS])
 def test_what_people_must_mend_is_looked_at_every_quarter_of_an_hour(rule):
     assert check({ANNA: rule}, now=MONDAY_NOON) == MONDAY_NOON + timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("rule", [Rule.PAUSED, Rule.CHANNEL])
+def test_for_what_the_file_says_nobody_is_asked_again_and_again(rule):
+    assert check({ANNA: rule}, now=MONDAY_NOON) == MONDAY_NOON + timedelta(days=1)
+    assert check({ANNA: rule, BORIS: Rule.OFF_SHIFT}) == TUESDAY_NINE
 
 
 def test_a_team_without_members_is_looked_at_too():

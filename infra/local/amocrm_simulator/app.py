@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from infra.local.amocrm_simulator import board, problems
+from infra.local.amocrm_simulator import board, hands, problems
 from infra.local.amocrm_simulator.api import (
     account,
     complex_leads,
@@ -82,6 +82,7 @@ def _routes() -> Flask:
         app.register_blueprint(resource.api, url_prefix=f"{API}{resource.api.url_prefix or ''}")
     app.register_blueprint(oauth.api)
     app.register_blueprint(board.api)
+    app.register_blueprint(hands.api)
     app.before_request(_admit)
     app.after_request(_record)
     app.register_error_handler(problems.Refused, _problem)

@@ -35,10 +35,10 @@ class AccountBlocked(Exception):
 
 
 def value_of(answer: Answer) -> Json | Failure | None:
-    """The JSON of a success, None for nothing (204, or 404 on a read), a Failure for what may pass.
+    """The JSON of a success, None for nothing (204), a Failure for what may pass.
 
-    Raises AccountBlocked, AmoCrmRefused (400, 422), AmoCrmNotFound (404 on a write), AmoCrmForbidden (402, 403 as
-    JSON), AmoCrmError (anything else). 401 is the client's business and must not come here.
+    Raises AccountBlocked, AmoCrmRefused (400, 422), AmoCrmNotFound (404), AmoCrmForbidden (402, 403 as JSON),
+    AmoCrmError (anything else). What a 404 means, and 401 as a whole, is the client's business.
     """
     if answer.status in (200, 201, 202, 204):
         return _success(answer)
@@ -49,8 +49,6 @@ def value_of(answer: Answer) -> Json | Failure | None:
         return Failure(Cause.THROTTLED, _describe(answer, problem), answer.is_write, _retry_after(answer, problem))
     if answer.status == 408 or answer.status >= 500:
         return Failure(Cause.UNANSWERED, _describe(answer, problem), answer.is_write)
-    if answer.status == 404 and not answer.is_write:
-        return None
     raise _final_error(answer, problem or {})
 
 
@@ -98,10 +96,10 @@ def _spell(problems: tuple[tuple[str, str], ...]) -> str:
 
 
 def _describe(answer: Answer, problem: Mapping[str, Json] | None) -> str:
-    """Method, path, status, amoCRM's own title, and the id that its support asks for."""
+    """Method, path, status, amoCRM's own title (not its detail: see above), and the id that its support asks for."""
     words = [f"{answer.asked}: {answer.status}"]
-    if problem:
-        words += [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
+    if problem and problem.get("title"):
+        words.append(str(problem["title"]))
     if answer.request_id:
         words.append(f"(X-Request-Id {answer.request_id})")
     return " ".join(words)

@@ -5,6 +5,7 @@ What leaves this module is JSON or an error of functions.shared.errors; what the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -12,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from functions.shared.adapters.amocrm.answers import AccountBlocked, Answer, Json, value_of
 from functions.shared.adapters.amocrm.retry import Cause, Failure
-from functions.shared.errors import AmbiguousWrite, AmoCrmError, AmoCrmUnauthorized, AmoCrmUnavailable
+from functions.shared.errors import (
+    AmbiguousWrite,
+    AmoCrmError,
+    AmoCrmNotFound,
+    AmoCrmUnauthorized,
+    AmoCrmUnavailable,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +45,9 @@ def open_http(config: AmoCrmConfig, transport: httpx.BaseTransport | None) -> ht
     """The connection pool of a process. Redirects are not followed: they would carry the token to another host."""
     import httpx
 
+    for chatty in ("httpx", "httpcore"):
+        # At INFO each request is logged with its URL: kilobytes of ids where a list is asked for.
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return httpx.Client(
         base_url=config.base_url,
         timeout=httpx.Timeout(config.read_timeout, connect=config.connect_timeout),
@@ -67,13 +77,32 @@ class AmoCrmClient:
         self._http = http
         self._tokens = tokens
         self._telemetry = telemetry
+        self._is_account_here = False
 
     def get(self, path: str, query: Query = ()) -> Json | None:
-        """The JSON of a read below /api/v4/, None where there is nothing (204, 404).
+        """The JSON of a read below /api/v4/, None where there is nothing (204).
 
-        Raises AmoCrmUnavailable, AmoCrmUnauthorized, AmoCrmForbidden, AmoCrmRefused.
+        The path must be one that every account has: a 404 says that no account is here, and comes out as
+        AmoCrmUnavailable. Raises AmoCrmUnauthorized, AmoCrmForbidden, AmoCrmRefused too.
         """
-        return self._request("GET", path, query, None)
+        try:
+            return self._request("GET", path, query, None)
+        except AmoCrmNotFound as nowhere:
+            self._is_account_here = False
+            raise AmoCrmUnavailable(
+                f"{nowhere}: no account answers at {self.config.base_url}, it may have moved or the base URL is wrong"
+            ) from nowhere
+
+    def find(self, path: str, query: Query = ()) -> Json | None:
+        """The JSON of a single entity, None where there is none: 204, or 404 from a host that has our account.
+
+        Raises the same as `get`.
+        """
+        try:
+            return self._request("GET", path, query, None)
+        except AmoCrmNotFound:
+            self._make_sure_of_account()
+            return None
 
     def pages(self, path: str, key: str, query: Query = ()) -> Iterator[Page]:
         """The pages of a list until amoCRM announces no next one, or answers 204.
@@ -98,7 +127,20 @@ class AmoCrmClient:
         Raises AmbiguousWrite when nobody knows whether it was done, AmoCrmUnavailable when it was not,
         AmoCrmRefused, AmoCrmNotFound, AmoCrmUnauthorized, AmoCrmForbidden when it never will be.
         """
-        return self._request(method, path, (), body)
+        try:
+            return self._request(method, path, (), body)
+        except AmoCrmNotFound:
+            self._make_sure_of_account()
+            raise
+
+    def _make_sure_of_account(self) -> None:
+        """Before a 404 is believed to be about an entity, once in a process: the account itself must be found.
+
+        A host without our account answers 404 to everything, and every lead would look deleted.
+        """
+        if not self._is_account_here and not self.get("account"):
+            raise AmoCrmUnavailable(f"no account at {self.config.base_url}")
+        self._is_account_here = True
 
     def _request(self, method: str, path: str, query: Query, body: Json) -> Json | None:
         for attempt in count(1):
@@ -126,12 +168,19 @@ class AmoCrmClient:
     def _attempt(self, method: str, path: str, query: Query, body: Json) -> Json | Failure | None:
         token = self._tokens.token()
         answer = self._send(method, path, query, body, token)
-        if isinstance(answer, Answer) and answer.status == 401:
+        if self._is_unauthorised(answer):
             # 401 comes before anything is done, so even a write may go out again.
             answer = self._send(method, path, query, body, self._tokens.renew(token))
-            if isinstance(answer, Answer) and answer.status == 401:
+            if self._is_unauthorised(answer):
                 raise AmoCrmUnauthorized(f"{method} {path}: 401 with a fresh token", 401)
         return answer if isinstance(answer, Failure) else self._value_of(answer)
+
+    def _is_unauthorised(self, answer: Answer | Failure) -> bool:
+        """Whether it is a 401; amoCRM works then, whatever is wrong with our token."""
+        if isinstance(answer, Failure) or answer.status != 401:
+            return False
+        self.budget.answered()
+        return True
 
     def _value_of(self, answer: Answer) -> Json | Failure | None:
         """The answer's value; tells the budget whether amoCRM works, throttles or has blocked the account."""

@@ -107,7 +107,7 @@ class Lists:
 
     def _one_by_one(self, source: Source[ThingT], ids: Sequence[IdT]) -> dict[IdT, ThingT]:
         self._client.budget.expect(len(ids))
-        rows = {each: self._client.get(f"{source.path}/{each}", source.extra) for each in ids}
+        rows = {each: self._client.find(f"{source.path}/{each}", source.extra) for each in ids}
         return {each: source.read(row) for each, row in rows.items() if row}
 
 

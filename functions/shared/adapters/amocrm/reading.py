@@ -18,13 +18,12 @@ def lead(row: Json) -> Lead:
         pipeline_id=int(row.get("pipeline_id") or 0),
         status_id=int(row.get("status_id") or 0),
         responsible_user_id=int(row.get("responsible_user_id") or 0),
-        created_by=int(row.get("created_by") or 0),
         created_at=moment(row.get("created_at")),
         updated_at=moment(row.get("updated_at")),
         source_id=row.get("source_id"),
         tags=tuple(tag["name"] for tag in _embedded(row, "tags")),
         contacts=tuple(_main_first(row)),
-        price=int(row.get("price") or 0),
+        created_by=int(row.get("created_by") or 0),
         is_deleted=bool(row.get("is_deleted")),
     )
 
@@ -73,7 +72,6 @@ def account(row: Json) -> Account:
         subdomain=str(row["subdomain"]),
         current_user_id=int(row.get("current_user_id") or 0),
         timezone=str(settings.get("timezone") or "UTC"),
-        has_filters=bool(row.get("is_api_filter_enabled", True)),
     )
 
 

@@ -47,7 +47,7 @@ class HttpAmoCrm:
     """`AmoCrm` over HTTP.
 
     Where amoCRM ignores filters, leads, contacts and items of «Неразобранное» are read one by one; `open_leads_of`,
-    `open_tasks` and `notes_since` raise NotConfigured then.
+    `tasks_since` and `notes_since` raise NotConfigured then.
     """
 
     def __init__(self, client: AmoCrmClient, clock: Clock, telemetry: Telemetry) -> None:
@@ -59,7 +59,7 @@ class HttpAmoCrm:
         self._lead_of_item: dict[str, int] = {}
 
     def account(self) -> Account:
-        return reading.account(self._client.get("account", [("with", "is_api_filter_enabled,datetime_settings")]))
+        return reading.account(self._client.get("account", [("with", "datetime_settings")]))
 
     def users(self) -> list[User]:
         """Raises AmoCrmForbidden unless the token belongs to an administrator."""
@@ -70,7 +70,7 @@ class HttpAmoCrm:
         return {lead_id: lead for lead_id, lead in found.items() if not lead.is_deleted}
 
     def lead(self, lead_id: int) -> Lead | None:
-        row = self._client.get(f"leads/{lead_id}", LEAD_DETAILS)
+        row = self._client.find(f"leads/{lead_id}", LEAD_DETAILS)
         lead = reading.lead(row) if row else None
         return None if lead is None or lead.is_deleted else lead
 
@@ -86,6 +86,14 @@ class HttpAmoCrm:
         self._remember(found)
         return found
 
+    def unsorted_item(self, uid: str) -> UnsortedItem | None:
+        row = self._client.find(f"leads/unsorted/{uid}")
+        if not row:
+            return None
+        item = reading.unsorted_item(row)
+        self._remember({uid: item})
+        return item
+
     def unsorted_of_pipeline(self, pipeline_id: int) -> list[UnsortedItem]:
         query = [("filter[pipeline_id]", pipeline_id)]
         rows = self._lists.rows(UNSORTED.path, UNSORTED.key, query, lambda row: row.get("pipeline_id") == pipeline_id)
@@ -99,19 +107,19 @@ class HttpAmoCrm:
         Raises AmoCrmRefused if amoCRM refuses an item that is still there (user switched off, stage of type 1),
         AmbiguousWrite if the item is still there after an ambiguous answer.
         """
-        lead_id = self._lead_of_item.get(uid) or self._lead_of(uid)
-        if lead_id is None:
+        if uid not in self._lead_of_item and self.unsorted_item(uid) is None:
             return False
+        lead_id = self._lead_of_item[uid]
         try:
             self._client.write("POST", f"leads/unsorted/{uid}/accept", {"user_id": user_id, "status_id": status_id})
         except (AmoCrmRefused, AmoCrmNotFound):
             # Which status a processed item gives is not established, so the item itself is asked.
-            if self._lead_of(uid) is None:
+            if self.unsorted_item(uid) is None:
                 return False
             raise
         except AmbiguousWrite:
             self._clock.sleep(self._client.config.settle)
-            if self._lead_of(uid) is not None:
+            if self.unsorted_item(uid) is not None:
                 raise
             lead = self.lead(lead_id)
             return lead is not None and lead.responsible_user_id == user_id
@@ -126,17 +134,26 @@ class HttpAmoCrm:
         return self._writer.write(kind, list({change.lead_id: change for change in changes}.values()))
 
     def add_tasks(self, tasks: Sequence[NewTask]) -> BatchResult:
-        """After an ambiguous answer an open task with the same lead, text, owner and deadline counts as created.
+        """After an ambiguous answer a task with the same lead, text, owner and deadline, created since, counts as
+        created, even if somebody has completed it already.
 
-        Only such answers of this call are settled here. Whoever repeats a call looks with `open_tasks` first.
+        Only such answers of this call are settled here. Whoever repeats a call looks with `tasks_since` first.
         """
-        kind = Kind("POST", "tasks", "tasks", writing.task_payload, self._created_tasks, repeats=2)
+        since = self._clock.now() - CLOCK_DIFFERENCE
+
+        def created(items: Sequence[NewTask]) -> list[NewTask]:
+            standing = self.tasks_since({item.lead_id for item in items}, since)
+            return _matched(items, _task_marker, [_task_marker(task) for task in standing])
+
+        kind = Kind("POST", "tasks", "tasks", writing.task_payload, created, repeats=2)
         return self._writer.write(kind, tasks)
 
-    def open_tasks(self, lead_ids: Collection[int]) -> list[Task]:
-        fixed: Query = [("filter[entity_type]", "leads"), ("filter[is_completed]", 0), ("order[id]", "asc")]
+    def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
+        since = since.replace(microsecond=0)
+        fixed: Query = [("filter[entity_type]", "leads"), ("order[id]", "asc")]
         rows = self._lists.of_leads("tasks", "tasks", lead_ids, fixed)
-        return [reading.task(row) for row in rows if row.get("entity_type") == "leads" and not row.get("is_completed")]
+        tasks = [reading.task(row) for row in rows if row.get("entity_type") == "leads"]
+        return [task for task in tasks if task.created_at >= since]
 
     def add_notes(self, notes: Sequence[NewNote]) -> BatchResult:
         """After an ambiguous answer a note with the same lead and text, created since, counts as created.
@@ -159,11 +176,6 @@ class HttpAmoCrm:
         notes = [reading.note(row) for row in self._lists.of_leads("leads/notes", "notes", lead_ids, fixed)]
         return [note for note in notes if note.created_at >= since]
 
-    def _lead_of(self, uid: str) -> int | None:
-        """The lead of an item that still waits, read past the lists; None if it was accepted or declined."""
-        row = self._client.get(f"leads/unsorted/{uid}")
-        return reading.unsorted_item(row).lead_id if row else None
-
     def _remember(self, items: dict[str, UnsortedItem]) -> None:
         """Which lead an item stands for: after a lost answer to an accept the item is gone and cannot tell."""
         if len(self._lead_of_item) > REMEMBERED_ITEMS:
@@ -174,10 +186,6 @@ class HttpAmoCrm:
         leads = self.leads([change.lead_id for change in changes])
         owners = {lead_id: lead.responsible_user_id for lead_id, lead in leads.items()}
         return [change for change in changes if owners.get(change.lead_id) == change.responsible_user_id]
-
-    def _created_tasks(self, tasks: Sequence[NewTask]) -> list[NewTask]:
-        standing = self.open_tasks({task.lead_id for task in tasks})
-        return _matched(tasks, _task_marker, [_task_marker(task) for task in standing])
 
 
 def _task_marker(task: NewTask | Task) -> Hashable:

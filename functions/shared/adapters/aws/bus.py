@@ -22,12 +22,20 @@ class EventBridgeBus:
         self._source = source
 
     def publish(self, events: Sequence[BusEvent]) -> None:
-        """Raises RetryLater if the bus did not take them all: PutEvents answers 200 even then."""
+        """Raises RetryLater if the bus cannot be reached or did not take them all: PutEvents answers 200 even then."""
         for start in range(0, len(events), ENTRIES_PER_CALL):
             entries = [self._entry(event) for event in events[start : start + ENTRIES_PER_CALL]]
-            answer = self._client().put_events(Entries=entries)
+            answer = self._put(entries)
             if answer["FailedEntryCount"]:
                 raise RetryLater(f"EventBridge took all but {answer['FailedEntryCount']} of {len(entries)} events")
+
+    def _put(self, entries: list[dict[str, Any]]) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self._client().put_events(Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise RetryLater(f"EventBridge: {type(error).__name__}") from error
 
     def _entry(self, event: BusEvent) -> dict[str, Any]:
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from functions.distribute.fairness import Ledger
 from functions.shared.adapters.dynamodb import keys
@@ -14,10 +14,9 @@ from functions.shared.assignment import Assignment, Mode, Standing, State, TeamL
 DECISIONS_PER_TRANSACTION = TRANSACTION_LIMIT - 1
 """The ledger itself takes one of the places."""
 
-DONE_KEPT = timedelta(days=90)
-"""Longer than any message can come back: 14 days in the dead letters, then 14 more after a redrive."""
-
-_UNDECIDED = "attribute_not_exists(pk) OR assignment_state = :withdrawn"
+_UNDECIDED = "attribute_not_exists(pk) OR assignment_state IN (:withdrawn, :gone)"
+_FALLEN = (State.WITHDRAWN, State.GONE)
+"""Decisions that stand no more: the owner was refused, or the lead was deleted (and may be restored)."""
 
 
 class LedgerMoved(Exception):
@@ -44,10 +43,10 @@ class Assignments:
         return _ledger_from(item) if item else TeamLedger(team)
 
     def decided(self, lead_ids: Iterable[int], cause: str) -> dict[int, Assignment]:
-        """The decisions that stand for these leads, each in its true state; withdrawn ones do not stand."""
+        """The decisions that stand for these leads, each in its true state; fallen ones do not."""
         items = self._table.get_many(keys.assignment(lead_id, cause) for lead_id in lead_ids)
         found = {assignment.lead_id: assignment for assignment in map(assignment_from, items)}
-        standing = {key: value for key, value in found.items() if value.state is not State.WITHDRAWN}
+        standing = {key: value for key, value in found.items() if value.state not in _FALLEN}
         return self._with_done(standing)
 
     def of_lead(self, lead_id: int) -> list[Assignment]:
@@ -70,7 +69,9 @@ class Assignments:
             replace(decision, ledger_version=after.version, decided_together=len(decisions)) for decision in decisions
         ]
         puts = [
-            self._table.put_action(_item_of(decision), _UNDECIDED, {":withdrawn": State.WITHDRAWN.value})
+            self._table.put_action(
+                _item_of(decision), _UNDECIDED, {f":{state.value}": state.value for state in _FALLEN}
+            )
             for decision in stored
         ]
         self._transact(before, after, puts, [decision.lead_id for decision in stored])
@@ -108,8 +109,7 @@ class Assignments:
             whole.setdefault((assignment.team, assignment.ledger_version), []).append(assignment)
         for (team, version), group in whole.items():
             if len(group) == group[0].decided_together:
-                expires = int((group[0].decided_at + DONE_KEPT).timestamp())
-                self._table.put({**keys.done(team, version), "entity": "done", "expires_at": expires})
+                self._table.put({**keys.done(team, version), "entity": "done"})
             else:
                 for assignment in group:
                     self._mark_alone(assignment)
@@ -218,6 +218,7 @@ def _ledger_item(ledger: TeamLedger) -> Item:
         "day": ledger.day,
         "given": column(ledger.given),
         "counted_at": _text(ledger.counted_at) if ledger.counted_at else None,
+        "counted_under": ledger.counted_under,
         "open": column(ledger.open),
     }
 
@@ -234,6 +235,7 @@ def _ledger_from(item: Item) -> TeamLedger:
         day=item["day"],
         given=book(item["given"]),
         counted_at=_moment(item["counted_at"]) if item["counted_at"] else None,
+        counted_under=item["counted_under"],
         open=book(item["open"]),
     )
 

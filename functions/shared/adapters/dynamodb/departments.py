@@ -20,14 +20,15 @@ class Departments:
         self._table = table
 
     def current(self) -> Department:
-        """The newest version. Raises NotConfigured when none was ever applied."""
+        """The newest version. Raises NotConfigured when none was ever applied, or a newer Conveyor applied it."""
         department = self._read(keys.current_department())
         if department is None:
             raise NotConfigured("no department is stored: run `conveyor apply department.yaml`")
         return department
 
     def version(self, number: int) -> Department:
-        """The version that a decision was taken under. Raises NotConfigured when it never existed."""
+        """The version that a decision was taken under. Raises NotConfigured when it never existed
+        or a newer Conveyor stored it."""
         department = self._read(keys.department(number))
         if department is None:
             raise NotConfigured(f"no version {number} of the department is stored: `conveyor apply` stores them")
@@ -41,7 +42,8 @@ class Departments:
     def store(self, department: Department) -> Department:
         """Make this the current department; returns it with its version, whatever version it came with.
 
-        The same content again is no new version. Raises Contended when somebody else stored one at the same time.
+        The same content again is no new version. Raises Contended when somebody else stored one at the same time, and
+        NotConfigured when a newer Conveyor stored the current one.
         """
         current = self._read(keys.current_department())
         if current is not None and replace(department, version=current.version) == current:
@@ -65,7 +67,15 @@ class Departments:
 
     def _read(self, key: keys.Key) -> Department | None:
         item = self._table.get(key)
-        return decode(json.loads(item["document"])) if item else None
+        return _department_from(item) if item else None
+
+
+def _department_from(item: Item) -> Department:
+    document = json.loads(item["document"])
+    try:
+        return decode(document)
+    except ValueError as error:
+        raise NotConfigured(f"version {item['version']} of the department cannot be read: {error}") from error
 
 
 def _item_of(department: Department) -> Item:

@@ -14,6 +14,9 @@ BATCH_GET_LIMIT = 100
 TRANSACTION_LIMIT = 100
 """Both are limits of the DynamoDB API."""
 
+UNPROCESSED_TRIES = 5
+"""DynamoDB may leave keys of a batch for the next call when it is busy."""
+
 
 class ConditionFailed(Exception):
     """A conditional write found another state. `items` has, per action of the transaction, None where the
@@ -40,10 +43,14 @@ class Table:
         return decode(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Iterable[Key]) -> list[Item]:
-        """Strongly consistent reads of distinct keys; missing items are missing, the order is any."""
-        wanted = [encode(key) for key in keys]
+        """Strongly consistent reads; missing items are missing, the order is any, a key given twice is read once."""
+        wanted = [encode(Key(pk=pk, sk=sk)) for pk, sk in dict.fromkeys((key["pk"], key["sk"]) for key in keys)]
         found: list[Item] = []
+        tries = len(wanted) // BATCH_GET_LIMIT + UNPROCESSED_TRIES
         while wanted:
+            if not tries:
+                raise RetryLater("DynamoDB leaves keys of a batch unprocessed again and again")
+            tries -= 1
             request = {self._name: {"Keys": wanted[:BATCH_GET_LIMIT], "ConsistentRead": True}}
             answer = self._call("batch_get_item", RequestItems=request)
             found += [decode(item) for item in answer["Responses"].get(self._name, [])]
@@ -121,8 +128,12 @@ def _conditional(condition: str, values: Item | None) -> Item:
     return request | ({"ExpressionAttributeValues": encode(values)} if values else {})
 
 
+_WAIT_FOR = (None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
+"""Reasons for which a transaction is cancelled although nothing is wrong with it."""
+
 _PASSING = frozenset(
     {
+        "ServiceUnavailable",
         "ProvisionedThroughputExceededException",
         "ThrottlingException",
         "RequestLimitExceeded",
@@ -142,7 +153,7 @@ def _translated(error: Any) -> Exception:
         reasons = error.response["CancellationReasons"]
         if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
             return ConditionFailed([_standing(reason) for reason in reasons])
-        if all(reason.get("Code") in (None, "None", "TransactionConflict", "ThrottlingError") for reason in reasons):
+        if all(reason.get("Code") in _WAIT_FOR for reason in reasons):
             return Contended("DynamoDB: another transaction holds one of the items", after=0)
     if code in _PASSING:
         return RetryLater(f"DynamoDB: {code}")

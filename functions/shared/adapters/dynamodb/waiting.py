@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from functions.shared.adapters.dynamodb import keys
-from functions.shared.adapters.dynamodb.table import Item, Table
+from functions.shared.adapters.dynamodb.table import ConditionFailed, Item, Table
+from functions.shared.department import Department
 from functions.shared.waiting import WaitingLead
 
 KIND = "waiting"
@@ -16,10 +17,15 @@ class WaitingRoom:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def put(self, waiting: Sequence[WaitingLead]) -> None:
-        """Write the rows; a lead that waits already gets its new check time."""
-        for lead in waiting:
-            self._table.put(_item_of(lead))
+    def put(self, waiting: Sequence[WaitingLead]) -> list[WaitingLead]:
+        """Write the rows; returns those that were not there before. A lead that waits already keeps its first
+        `arrived_at` and `seen_owner`, and its `uid` if the new row knows none; all else is written anew."""
+        return [lead for lead in waiting if self._put(lead)]
+
+    def wake(self, team: str, now: datetime) -> int:
+        """Make everybody who waits for this team due now; returns how many were not. Leads that are taken out or
+        looked at meanwhile stay as they are."""
+        return sum(self._wake(lead, now) for lead in self.of_team(team) if lead.next_check > now)
 
     def due(self, now: datetime) -> list[WaitingLead]:
         """Who is to be looked at now, the earliest arrival first. Costs in proportion to what is due."""
@@ -32,10 +38,41 @@ class WaitingRoom:
         found = map(_lead_from, self._table.query(f"TEAM#{team}", "WAIT#"))
         return sorted(found, key=lambda lead: (lead.arrived_at, lead.lead_id))
 
+    def of_department(self, department: Department) -> list[WaitingLead]:
+        """Everybody who waits for one of its teams."""
+        return [lead for team in department.teams for lead in self.of_team(team.name)]
+
     def remove(self, team: str, lead_ids: Collection[int]) -> None:
         """Take leads out; those that are not there are no error."""
         for lead_id in sorted(lead_ids):
             self._table.delete(keys.waiting(team, lead_id))
+
+    def _put(self, lead: WaitingLead) -> bool:
+        """Whether the row is new. Others may write or remove it between our two writes: then it begins again."""
+        item = _item_of(lead)
+        while True:
+            try:
+                self._table.put(item, "attribute_not_exists(pk)")
+                return True
+            except ConditionFailed as failed:
+                (standing,) = failed.items
+            assert standing, "a condition on an absent row fails only where there is one"
+            kept = {name: standing[name] for name in ("uid",) if name in standing} | item
+            kept |= {"arrived_at": standing["arrived_at"], "seen_owner": standing.get("seen_owner", 0)}
+            try:
+                self._table.put(kept, "arrived_at = :arrived_at", {":arrived_at": standing["arrived_at"]})
+                return False
+            except ConditionFailed:
+                continue
+
+    def _wake(self, lead: WaitingLead, now: datetime) -> bool:
+        """The condition also keeps a row that is gone from being made anew."""
+        due = {":due_at": keys.due_at(now)}
+        try:
+            self._table.update(keys.waiting(lead.team, lead.lead_id), "SET due_at = :due_at", due, "due_at > :due_at")
+        except ConditionFailed:
+            return False
+        return True
 
 
 def _item_of(lead: WaitingLead) -> Item:
@@ -45,6 +82,7 @@ def _item_of(lead: WaitingLead) -> Item:
         "channel": lead.channel,
         "reason": lead.reason,
         "arrived_at": lead.arrived_at.isoformat(),
+        "seen_owner": lead.seen_owner,
         "due_shard": keys.due_shard(KIND),
         "due_at": keys.due_at(lead.next_check),
         **({"uid": lead.uid} if lead.uid else {}),
@@ -60,4 +98,5 @@ def _lead_from(item: Item) -> WaitingLead:
         arrived_at=datetime.fromisoformat(item["arrived_at"]),
         next_check=datetime.fromisoformat(item["due_at"]),
         uid=item.get("uid"),
+        seen_owner=item.get("seen_owner", 0),
     )
