@@ -94,8 +94,9 @@ def _moment(text: str, zone: ZoneInfo, *, whole_day: bool = False) -> datetime:
     """A day means its beginning, or with `whole_day` its end."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date: write 2026-11-23 or 2026-11-23T14:00") from None
-    if whole_day and len(text) == len("2026-11-23"):
-        moment += timedelta(days=1)
+        if whole_day and len(text) == len("2026-11-23"):
+            moment += timedelta(days=1)
+        _ = moment - timedelta(days=2), moment + timedelta(days=2)  # every zone must be able to write it
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no date to plan with: write 2026-11-23 or 2026-11-23T14:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)

@@ -23,7 +23,7 @@ def explain(
 ) -> None:
     """Say why a lead has the manager it has."""
     records = open_records(table, endpoint)
-    console = Console()
+    console = Console(markup=False)  # names are the firm's, and may hold brackets
     decisions = records.assignments.of_lead(lead_id)
     for decision in decisions:
         _print_decision(console, decision, records.departments.version(decision.department_version))
@@ -52,7 +52,7 @@ def _print_decision(console: Console, decision: Assignment, department: Departme
     owner = names.get(decision.owner, str(decision.owner))
     console.print(
         f"Lead {decision.lead_id}, {decision.cause}, {decision.decided_at:%Y-%m-%d %H:%M:%S} UTC: channel"
-        f" {decision.channel}, team {decision.team} → [bold]{owner}[/] ({decision.mode.value}, {decision.state.value};"
+        f" {decision.channel}, team {decision.team} → {owner} ({decision.mode.value}, {decision.state.value};"
         f" department v{decision.department_version}, ledger v{decision.ledger_version})"
     )
     table = Table("manager", "claim", "owed in total", "after", "owed in channel", "after")

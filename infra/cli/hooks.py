@@ -12,6 +12,9 @@ import typer
 from functions.shared.errors import HookRejected
 from functions.shared.hooks import MAX_BYTES, HookEvent, Reason, read_hook
 
+LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""Legal inside JSON strings, but readers that split lines by Unicode's rules would break an event in two."""
+
 hooks_app = typer.Typer(help="Webhooks of amoCRM.", no_args_is_help=True)
 
 REMEDIES = {
@@ -77,4 +80,5 @@ def _line(name: str, event: HookEvent) -> bytes:
         "fields": event.fields,
         "account": event.account,
     }
-    return json.dumps(shown, ensure_ascii=False).encode(errors="replace")
+    line = json.dumps(shown, ensure_ascii=False).translate(LINE_ENDS)
+    return line.encode(errors="replace")

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -92,6 +92,7 @@ def _moment(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        _ = moment + timedelta(days=3660)  # a stack is played forward
+    except (ValueError, OverflowError):
         raise BadInput(f"--start {text}: write a time such as 2026-03-02T09:00+03:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,7 +38,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Simulation:
-    """`assignments` in the trace's order; None for a lead that still waits at the end."""
+    """`assignments` in the trace's order; None for a lead that came while nobody was present."""
 
     assignments: list[str | None]
     audit: Audit
@@ -53,21 +52,17 @@ class Simulation:
 def distribute(arrivals: Sequence[Arrival], weights: Mapping[str, Fraction], policy: Policy) -> Simulation:
     """Give every lead out by the rule, in order.
 
-    A lead that nobody can take waits, as in the waiting room: when somebody is present again, the waiting leads are
-    given first, in the order they came, among those present then.
+    A lead that comes while nobody is present is given to nobody: its line says who could have had it, and no later
+    line does.
     """
     assignments: list[str | None] = [None] * len(arrivals)
     audit = Audit({member: float(weight) for member, weight in weights.items()})
-    waiting: deque[int] = deque()
     for position, arrival in enumerate(arrivals):
-        waiting.append(position)
         eligible = [member for member in weights if member in arrival.present]
-        while eligible and waiting:
-            lead = waiting.popleft()
-            channel = arrivals[lead].channel
-            receiver = policy.pick(eligible, channel)
-            assignments[lead] = receiver
-            audit.record(eligible, channel, receiver)
+        if not eligible:
+            continue
+        receiver = assignments[position] = policy.pick(eligible, arrival.channel)
+        audit.record(eligible, arrival.channel, receiver)
     return Simulation(assignments, audit)
 
 
@@ -138,8 +133,7 @@ def simulate(
 ) -> None:
     """Distribute a trace of leads without amoCRM, and say how far anybody was from his fair share.
 
-    A lead for which nobody is present waits and is given, in order, when somebody is present again; it stays null if
-    nobody comes. Ends with 2 if a file cannot be used.
+    A lead for which nobody is present is given to nobody: null. Ends with 2 if a file cannot be used.
     """
     try:
         weights = read_members(members)
@@ -169,7 +163,7 @@ def _show(simulation: Simulation, weights: Mapping[str, Fraction], policy: str) 
         far_in_a_channel = max((book.worst.get(member, 0.0) for book in audit.channels.values()), default=0.0)
         numbers = f"{float(weight):g}", str(received), f"{share:.2f}", f"{far:.2f}", f"{far_in_a_channel:.2f}"
         table.add_row(member, *numbers)
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     console.print(
         f"Largest distance from the fair share: {audit.worst_in_total():.2f} in total, "
@@ -177,4 +171,4 @@ def _show(simulation: Simulation, weights: Mapping[str, Fraction], policy: str) 
     )
     waiting = simulation.assignments.count(None)
     if waiting:
-        console.print(f"Nobody came any more for {waiting} of the leads: they still wait.")
+        console.print(f"Nobody was present for {waiting} of the leads: nobody has them.")

@@ -7,6 +7,9 @@ from difflib import get_close_matches
 from functools import cache
 from zoneinfo import available_timezones
 
+OF_THE_MACHINE = frozenset({"localtime", "Factory"})
+"""Names that mean another zone on every machine."""
+
 _ABBREVIATED = {"мск": "Europe/Moscow", "msk": "Europe/Moscow", "москва": "Europe/Moscow"}
 
 
@@ -32,4 +35,4 @@ def nearest_zone(word: str) -> str | None:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - OF_THE_MACHINE

@@ -59,7 +59,7 @@ class LocalAws:
         """The boto3 client of a service, built once: building takes 30 times as long as a call."""
         with self._lock:  # building clients is not thread-safe in boto3, using them is
             if service not in self._clients:
-                self._clients[service] = _session(self._region).client(service)
+                self._clients[service] = _session(self._region).client(service, config=_own_endpoints())
             return self._clients[service]
 
     def put_secret(self, name: str, value: str) -> None:
@@ -151,6 +151,13 @@ def _session(region: str) -> Any:
     from boto3.session import Session
 
     return Session(region_name=region)
+
+
+def _own_endpoints() -> Any:
+    """AWS_ENDPOINT_URL is for other processes: it may point at another stack."""
+    from botocore.config import Config
+
+    return Config(ignore_configured_endpoint_urls=True)
 
 
 _QUEUE_ATTRIBUTES = frozenset(

@@ -15,6 +15,7 @@ from functions.shared.adapters.amocrm.tokens import LONG_LIVED
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
+from functions.shared.department import EXCHANGE
 from infra.department.amocrm import open_client
 from infra.department.apply import apply, create_users
 from infra.department.file import DepartmentFile
@@ -148,6 +149,9 @@ class LocalStack:
         applied = apply(self._department, client, Departments(table), WaitingRoom(table), hook, self.clock.now())
         for change in applied.changes:
             log.info("%s", change)
+        # A lead that names no pipeline shall come to the exchange; in a real account that choice is the firm's.
+        exchange = next(pipeline for pipeline in applied.department.pipelines if pipeline.role == EXCHANGE)
+        client.write("PATCH", f"leads/pipelines/{exchange.id}", {"is_main": True})
 
     def _amocrm_status(self) -> dict[str, Any]:
         """Requests of the functions alone: whoever watches from outside must not disturb what he counts."""

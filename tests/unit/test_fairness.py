@@ -183,7 +183,7 @@ class TestDecisions:
     @pytest.mark.parametrize(("level", "receiver"), [(880, 1), (881, 2)])
     def test_where_one_balance_far_off_stops_outweighing_two(self, level, receiver):
         """GIVEN one owed 1.1 in total and ahead by 0.3 in the channel, another owed `level` thousandths in both
-        THEN 7/4 before the fifth power decides: with 1.73 the first would lose already, with 1.76 he would win still."""
+        THEN the factor 7/4 decides: the first wins from 1.737 on against 0.880, from 1.760 on against 0.881."""
         thousandth = UNIT // 1000
         ledger = Ledger(
             {1: 1100 * thousandth, 2: level * thousandth}, {"site": {1: -300 * thousandth, 2: level * thousandth}}

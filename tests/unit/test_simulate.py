@@ -60,19 +60,25 @@ class TestDocument:
     def test_without_json_people_get_a_table(self, tmp_path):
         result = run(tmp_path, [lead("anna", "boris")] * 3 + [lead()])
         assert result.exit_code == 0
-        for expected in ("anna", "fair share", "0.33 in total", "they still wait"):
+        for expected in ("anna", "fair share", "0.33 in total", "nobody has them"):
             assert expected in result.stdout
 
 
 class TestNobodyPresent:
-    def test_leads_wait_and_are_given_in_order_before_the_lead_that_finds_somebody(self):
+    def test_a_lead_goes_only_to_somebody_who_was_present(self):
         arrivals = [Arrival("site", frozenset()), Arrival("calls", frozenset()), Arrival("site", frozenset({"a", "b"}))]
         weights = {"a": Fraction(1), "b": Fraction(1)}
         simulation = distribute(arrivals, weights, POLICIES["pointer-ring"](weights))
-        assert simulation.assignments == ["a", "b", "a"]
-        assert set(simulation.audit.channels) == {"site", "calls"}
+        assert simulation.assignments == [None, None, "a"]
+        assert set(simulation.audit.channels) == {"site"}
 
-    def test_who_is_not_given_in_the_end_is_null_and_counts_for_nobody(self, tmp_path):
+    def test_names_with_brackets_are_names(self, tmp_path):
+        member = "[/red]"
+        result = run(tmp_path, [lead(member)], {member: 1})
+        assert result.exit_code == 0
+        assert member in result.stdout
+
+    def test_a_lead_of_nobody_is_null_and_counts_for_nobody(self, tmp_path):
         result = run(tmp_path, [lead("anna"), lead(), lead()], MEMBERS, "--json")
         assert json.loads(result.stdout) == {
             "assignments": ["anna", None, None],
