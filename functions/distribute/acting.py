@@ -27,6 +27,10 @@ LEFT_FOR_A_SLICE = timedelta(seconds=25)
 """A slice is begun only with this much time left; what is not begun comes back."""
 
 
+LEFT_FOR_THE_END = timedelta(seconds=15)
+"""Tasks, notes, events and marks of the last slice."""
+
+
 class Acting:
     """The second half of a run. All collaborators are handed in; see service."""
 
@@ -51,7 +55,7 @@ class Acting:
 
     def capacity(self, run: Run) -> int:
         """How many items of «Неразобранное» can still be accepted before the deadline."""
-        left = run.left(self._clock.now()) - LEFT_FOR_A_SLICE
+        left = run.left(self._clock.now()) - LEFT_FOR_THE_END
         return max(0, int(left.total_seconds() * ACCEPTS_PER_SECOND))
 
     def act(

@@ -9,7 +9,7 @@ import pytest
 
 from functions.distribute.fairness import UNIT
 from functions.shared.absence import Absence
-from functions.shared.assignment import Mode, State
+from functions.shared.assignment import ARRIVAL, Mode, State
 from functions.shared.crm import BatchResult
 from functions.shared.errors import AmbiguousWrite, AmoCrmRefused, AmoCrmUnauthorized, AmoCrmUnavailable, RetryLater
 from tests.builders import (
@@ -751,6 +751,18 @@ def test_a_run_without_time_left_starts_no_effects_it_cannot_finish(desk):
     desk.pass_lease()
     assert desk.hook(lead_hook(lead.id)) == []
     assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+
+
+def test_more_items_than_can_be_accepted_in_time_are_decided_when_there_is_time(desk):
+    items = [desk.amocrm.add_unsorted() for _ in range(90)]
+    hooks = [unsorted_hook(item.uid, item.lead_id) for item in items]
+
+    back = desk.hook(*hooks, seconds=31)
+
+    assert len(back) == 10, "80 are accepted at 5 a second"
+    assert desk.stores.assignments.decided([int(item.lead_id) for item in items[80:]], ARRIVAL) == {}
+    assert desk.hook(*(hooks[int(message.removeprefix("m"))] for message in back)) == []
+    assert {desk.amocrm.owner(item.lead_id) for item in items} == {ANNA, BORIS, VERA}
 
 
 def test_250_leads_are_decided_in_three_transactions_and_nobody_drifts(desk):
