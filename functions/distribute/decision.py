@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
-from functions.distribute import fairness
 from functions.distribute.eligibility import Rule, refusals
+from functions.shared import fairness
 from functions.shared.assignment import ARRIVAL, Assignment, Mode, Standing, TeamLedger
 from functions.shared.department import Team
 

@@ -3,9 +3,9 @@ a repeated run recognises its own task and note."""
 
 from __future__ import annotations
 
-from functions.distribute.fairness import UNIT
 from functions.shared.assignment import Assignment, Mode, Standing
 from functions.shared.department import Department, Team
+from functions.shared.fairness import UNIT
 
 _TEXTS = {
     "ru": {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from functions.distribute.fairness import Ledger
+from functions.shared.fairness import Ledger
 
 ARRIVAL = "arrival"
 """Cause of the first assignment of a lead. Causes are business keys: one decision per lead and cause."""
@@ -40,7 +40,7 @@ class State(StrEnum):
 @dataclass(frozen=True)
 class Standing:
     """A member who was considered: his deficits before the lead, in total and in its channel, and his claim on it,
-    all in UNITs (functions.distribute.fairness)."""
+    all in UNITs (functions.shared.fairness)."""
 
     user_id: int
     total: int

@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from functions.distribute.fairness import UNIT
 from functions.shared.assignment import Assignment, Standing
 from functions.shared.department import Department
+from functions.shared.fairness import UNIT
 from functions.shared.waiting import WaitingLead
 from infra.cli.records import Endpoint, Records, TableName, explained, open_records
 

@@ -12,8 +12,8 @@ from fractions import Fraction
 from math import lcm
 from typing import Protocol
 
-from functions.distribute import fairness
-from functions.distribute.fairness import Ledger
+from functions.shared import fairness
+from functions.shared.fairness import Ledger
 
 
 class Policy(Protocol):

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
-from functions.distribute.fairness import UNIT
 from functions.shared.assignment import Assignment, Mode, Standing
 from functions.shared.department import Department, Member
+from functions.shared.fairness import UNIT
 from infra.cli.audit import Audit
 
 WAITED = timedelta(minutes=2)

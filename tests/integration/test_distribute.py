@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from functions.distribute.fairness import UNIT
 from functions.shared.absence import Absence
 from functions.shared.assignment import ARRIVAL, Mode, State
 from functions.shared.crm import BatchResult
 from functions.shared.errors import AmbiguousWrite, AmoCrmRefused, AmoCrmUnauthorized, AmoCrmUnavailable, RetryLater
+from functions.shared.fairness import UNIT
 from tests.builders import (
     ANNA,
     BORIS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from functions.distribute.fairness import UNIT
 from functions.shared.assignment import ARRIVAL
+from functions.shared.fairness import UNIT
 from tests.builders import ANNA, BORIS, VERA
 from tests.desk import open_stores
 from tests.dynamodb_local import dynamodb_local

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from functions.distribute.decision import decide, take_back
 from functions.distribute.eligibility import Rule
-from functions.distribute.fairness import UNIT
 from functions.shared.assignment import Mode, TeamLedger
+from functions.shared.fairness import UNIT
 from tests.builders import ANNA, BORIS, DUTY, VERA, make_candidate, make_member, make_moment, make_team
 
 LEDGER = TeamLedger("lead_desk")

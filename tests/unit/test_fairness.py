@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.distribute.fairness import UNIT, Ledger, choose, claims, give, move, take_back
+from functions.shared.fairness import UNIT, Ledger, choose, claims, give, move, take_back
 
 WEIGHTS = st.sampled_from([Fraction(w) for w in ("1", "2", "3", "0.5", "0.3", "7/9", "10", "100", "0.01")])
 MEMBERS = st.integers(min_value=1, max_value=9)

@@ -10,8 +10,8 @@ from functools import partial
 from multiprocessing import Pool
 from statistics import mean
 
-from functions.distribute import fairness
-from functions.distribute.fairness import UNIT, Ledger
+from functions.shared import fairness
+from functions.shared.fairness import UNIT, Ledger
 from infra.cli.policies import POLICIES, Greedy
 from tests.benchmarks.fairness import tables
 from tests.benchmarks.fairness.runner import Measured, Rule, measure, worst

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
 
-from functions.distribute.fairness import Ledger
 from functions.shared.adapters.dynamodb import keys
 from functions.shared.adapters.dynamodb.table import TRANSACTION_LIMIT, ConditionFailed, Item, Table
 from functions.shared.assignment import Assignment, Mode, Standing, State, TeamLedger
+from functions.shared.fairness import Ledger
 
 DECISIONS_PER_TRANSACTION = TRANSACTION_LIMIT - 1
 """The ledger itself takes one of the places."""
