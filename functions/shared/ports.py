@@ -11,11 +11,16 @@ from functions.shared.crm import (
     BatchResult,
     Contact,
     Lead,
+    LeadChange,
+    Link,
+    NewLead,
     NewNote,
     NewTask,
     Note,
     OwnerChange,
+    StageChange,
     Task,
+    TaskChange,
     UnsortedItem,
     User,
 )
@@ -53,14 +58,44 @@ class AmoCrm(Protocol):
 
     def unsorted_of_pipeline(self, pipeline_id: int) -> list[UnsortedItem]: ...
 
-    def contacts(self, ids: Collection[int]) -> dict[int, Contact]: ...
+    def contacts(self, ids: Collection[int]) -> dict[int, Contact]:
+        """Contacts by id; those whose only leads lie in «Неразобранное» are missing."""
+
+    def contact(self, contact_id: int) -> Contact | None:
+        """One contact, read past the lists: also one that lies in «Неразобранное»."""
+
+    def contacts_with(self, text: str) -> list[Contact]:
+        """Contacts any of whose fields contains `text` (digits are also sought in phones written otherwise). A hint
+        only: whoever asks for a phone or an e-mail compares the values himself. At most one page, 250."""
 
     def accept_unsorted(self, uid: str, user_id: int, status_id: int) -> bool:
         """Accept the item for a user into a stage; False if it is no longer there (a human was first)."""
 
     def change_owners(self, changes: Sequence[OwnerChange]) -> BatchResult: ...
 
+    def change_leads(self, changes: Sequence[LeadChange]) -> BatchResult:
+        """Refused, with the reason, is what names a stage, a loss reason or a field that amoCRM does not have."""
+
+    def add_lead(self, lead: NewLead) -> int:
+        """Create a lead; returns its id. After an ambiguous answer a lead with the same origin in the same pipeline,
+        made since, counts as created. Raises AmoCrmRefused. Whoever repeats a call looks with `copies_of` first."""
+
+    def copies_of(self, origin: tuple[int, str], pipeline_id: int, since: datetime) -> list[Lead]:
+        """Leads of a pipeline with this origin (see NewLead), created in the second of `since` or later, the oldest
+        first; deleted ones are missing."""
+
+    def link(self, links: Sequence[Link]) -> None:
+        """Hang contacts and companies on leads; what hangs there already is no error. Raises AmoCrmRefused."""
+
+    def unlink(self, links: Sequence[Link]) -> None:
+        """Take contacts and companies off leads; what does not hang there is no error."""
+
+    def stage_changes(self, lead_id: int, since: datetime) -> list[StageChange]:
+        """What the account's history knows of the lead's way since then, the oldest first; may lag by seconds."""
+
     def add_tasks(self, tasks: Sequence[NewTask]) -> BatchResult: ...
+
+    def change_tasks(self, changes: Sequence[TaskChange]) -> BatchResult: ...
 
     def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
         """Tasks of these leads created in the second of `since` or later, completed ones included."""

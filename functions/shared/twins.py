@@ -1,0 +1,106 @@
+"""Other leads of the same client, found by his contact, his phones and his e-mails."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from functions.shared.crm import Contact, Lead
+from functions.shared.identity import Handle, Likeness, handles, likeness, names_agree
+from functions.shared.ports import AmoCrm
+
+LEADS_OF_A_CLIENT = 50
+"""The latest leads of a client tell who works with him; a wholesale buyer may have thousands."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """Another lead of what seems to be the same client; `sure` unless the names of the two contacts differ."""
+
+    lead: Lead
+    why: Likeness
+    sure: bool
+
+
+@dataclass
+class Clients:
+    """Who stands behind some leads: their contacts by id, and the twins by lead id, the latest change first. Leads that
+    are missing in `twins` were not looked at."""
+
+    contacts: dict[int, Contact] = field(default_factory=dict)
+    twins: dict[int, list[Twin]] = field(default_factory=dict)
+
+
+class TwinSearch:
+    """`country` is where phones without a country code are from (Department.country)."""
+
+    def __init__(self, amocrm: AmoCrm, country: str) -> None:
+        self._amocrm = amocrm
+        self._country = country
+
+    def clients(self, leads: Collection[Lead], requests: int) -> Clients:
+        """Look for the twins of these leads: lists cost a request per 250, and every phone or e-mail, and every contact
+        hidden in «Неразобранное», one more; at most `requests` of the latter kind, after which leads are left out.
+
+        A client whose contact already has another open lead is not searched for by phone.
+        """
+        contact_ids = {contact for lead in leads for contact in lead.contacts}
+        found = Clients(self._amocrm.contacts(contact_ids) if contact_ids else {})
+        requests = self._uncover(contact_ids - found.contacts.keys(), found, requests)
+        known = self._leads_of(found.contacts.values())
+        alike: dict[int, list[Contact]] = {}
+        for lead in sorted(leads, key=lambda each: each.id):
+            own = [found.contacts[contact] for contact in lead.contacts if contact in found.contacts]
+            wanted: frozenset[Handle] = frozenset() if _has_open(own, lead, known) else self._handles(own)
+            if len(own) < len(lead.contacts) or len(wanted) > requests:
+                continue
+            requests -= len(wanted)
+            searched = {c.id: c for handle in wanted for c in self._amocrm.contacts_with(handle.search_text)}
+            alike[lead.id] = [*own, *(c for c in searched.values() if c.id not in lead.contacts)]
+        known |= self._leads_of([c for contacts in alike.values() for c in contacts if c.id not in found.contacts])
+        for lead in leads:
+            if lead.id in alike:
+                found.twins[lead.id] = self._twins(lead, found.contacts, alike[lead.id], known)
+        return found
+
+    def _uncover(self, hidden: Collection[int], found: Clients, requests: int) -> int:
+        """Contacts of items in «Неразобранное» show in no list, but each can be read alone."""
+        for contact_id in sorted(hidden)[: max(0, requests)]:
+            requests -= 1
+            contact = self._amocrm.contact(contact_id)
+            if contact is not None:
+                found.contacts[contact_id] = contact
+        return requests
+
+    def _handles(self, contacts: Collection[Contact]) -> frozenset[Handle]:
+        return frozenset(handle for contact in contacts for handle in handles(contact, self._country))
+
+    def _leads_of(self, contacts: Collection[Contact]) -> dict[int, Lead]:
+        ids = {lead_id for contact in contacts for lead_id in sorted(contact.leads)[-LEADS_OF_A_CLIENT:]}
+        return self._amocrm.leads(ids) if ids else {}
+
+    def _twins(
+        self, lead: Lead, own: Mapping[int, Contact], alike: Collection[Contact], known: Mapping[int, Lead]
+    ) -> list[Twin]:
+        mine = [own[contact] for contact in lead.contacts if contact in own]
+        twins: dict[int, Twin] = {}
+        for contact in alike:
+            for me in mine:
+                why = likeness(me, contact, self._country)
+                if why is None:
+                    continue
+                sure = why is Likeness.SAME_CONTACT or names_agree(me.name, contact.name)
+                for lead_id in contact.leads:
+                    if lead_id != lead.id and lead_id in known and not _is_better(twins.get(lead_id), why, sure):
+                        twins[lead_id] = Twin(known[lead_id], why, sure)
+        return sorted(twins.values(), key=lambda twin: (twin.lead.updated_at, twin.lead.id), reverse=True)
+
+
+def _has_open(contacts: Collection[Contact], lead: Lead, known: Mapping[int, Lead]) -> bool:
+    others = (lead_id for contact in contacts for lead_id in contact.leads if lead_id != lead.id)
+    return any(lead_id in known and not known[lead_id].is_closed for lead_id in others)
+
+
+def _is_better(standing: Twin | None, why: Likeness, sure: bool) -> bool:
+    order = list(Likeness)
+    return standing is not None and (standing.sure, -order.index(standing.why)) >= (sure, -order.index(why))
