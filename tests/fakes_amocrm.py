@@ -1,37 +1,47 @@
 """amoCRM in memory: the fake of the port `AmoCrm`, and a request budget that lives in one process.
 
 `FakeAmoCrm` passes the same contract suite as the real adapter (tests/contract/test_amocrm_port.py), refusals
-included: unknown or switched-off users, deleted leads and «Неразобранное» as a target stage are refused as amoCRM does.
+included: unknown or switched-off users, deleted leads, unknown places, loss reasons and fields, and «Неразобранное»
+as a target stage are refused as amoCRM does.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, overload
 
 from functions.shared.clock import Clock
 from functions.shared.crm import (
+    LOST,
     Account,
     BatchResult,
     Contact,
+    FieldValue,
     Lead,
+    LeadChange,
+    Link,
+    NewLead,
     NewNote,
     NewTask,
     Note,
     OwnerChange,
+    StageChange,
     Task,
+    TaskChange,
     UnsortedItem,
     User,
 )
 from functions.shared.errors import AmoCrmRefused, AmoCrmUnavailable
+from infra.local.amocrm_simulator.notes import REQUIRED_PARAMS, TYPES
+from tests.amocrm_memory import FIRST_STAGE, PIPELINE, UNSORTED_STAGE, MemoryAccount, is_hidden
 
-PIPELINE = 3_000_001
-UNSORTED_STAGE, FIRST_STAGE = 4_000_001, 4_000_002
-"""The pipeline and the stages that `FakeAmoCrm` uses where a test does not care."""
+__all__ = ["FIRST_STAGE", "PIPELINE", "UNSORTED_STAGE", "FakeAmoCrm", "MemoryBudget"]
+
+PAGE = 250
 
 
 @dataclass
@@ -41,124 +51,16 @@ class _PlannedFailure:
     done: bool
 
 
-ThingT = TypeVar("ThingT")
-
-_Versions = list[tuple[datetime, ThingT]]
-"""What a thing was from which moment on, oldest first."""
-
-
 @dataclass
-class _Waiting:
-    """An item of «Неразобранное» and how long it lay there."""
+class FakeAmoCrm(MemoryAccount):
+    """The port in memory, on an account that tests set up and look into (MemoryAccount).
 
-    item: UnsortedItem
-    since: datetime
-    until: datetime | None = None
-
-    def waits(self, moment: datetime) -> bool:
-        return self.since <= moment and (self.until is None or moment < self.until)
-
-
-@dataclass
-class FakeAmoCrm:
-    """The port in memory; everything a test looks at is public.
-
-    `list_lag` makes the lists of leads, contacts and «Неразобранное» show the world as it was so long ago, as
-    amoCRM's may; `lead()` and `unsorted_item()` are always fresh.
+    `list_lag` makes whatever takes several ids, and the history of stages, show the world as it was so long ago, as
+    amoCRM's lists may; `lead()`, `contact()` and `unsorted_item()` are always fresh. `calls` counts what was asked.
     """
 
-    clock: Clock
-    list_lag: timedelta = timedelta(0)
-    tasks: list[Task] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    token_user_id: int = 1
-    timezone: str = "Europe/Moscow"
-    _users: dict[int, User] = field(default_factory=dict)
-    _contacts: dict[int, _Versions[Contact]] = field(default_factory=dict)
-    _unsorted: dict[str, _Waiting] = field(default_factory=dict)
-    _unsorted_stages: set[int] = field(default_factory=lambda: {UNSORTED_STAGE})
-    _history: dict[int, _Versions[Lead]] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
     _failures: list[_PlannedFailure] = field(default_factory=list)
-    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(10_000_001))
-
-    # --- what a test sets up --------------------------------------------------------------------------------
-
-    def add_user(
-        self,
-        user_id: int | None = None,
-        *,
-        name: str = "Менеджер",
-        email: str | None = None,
-        is_active: bool = True,
-        is_admin: bool = False,
-        may_edit_leads: bool = True,
-    ) -> User:
-        user_id = user_id or next(self._ids)
-        user = User(user_id, name, email or f"user{user_id}@firm.example", is_active, is_admin, may_edit_leads)
-        self._users[user_id] = user
-        return user
-
-    def add_lead(
-        self,
-        lead_id: int | None = None,
-        *,
-        pipeline_id: int = PIPELINE,
-        status_id: int = FIRST_STAGE,
-        responsible_user_id: int = 0,
-        created_by: int = 0,
-        created_at: datetime | None = None,
-        source_id: int | None = None,
-        tags: Iterable[str] = (),
-        contacts: Iterable[int] = (),
-    ) -> Lead:
-        """A lead; `contacts` must have been added before, the main one first."""
-        created_at = created_at or self.clock.now()
-        lead = Lead(
-            id=lead_id or next(self._ids),
-            pipeline_id=pipeline_id,
-            status_id=status_id,
-            responsible_user_id=responsible_user_id,
-            created_by=created_by,
-            created_at=created_at,
-            updated_at=created_at,
-            source_id=source_id,
-            tags=tuple(tags),
-            contacts=tuple(contacts),
-        )
-        self._history[lead.id] = [(created_at, lead)]
-        for contact_id in lead.contacts:
-            at, contact = self._contacts[contact_id][-1]
-            linked = replace(contact, leads=(*contact.leads, lead.id))
-            self._contacts[contact_id].append((max(at, created_at), linked))
-        return lead
-
-    def add_contact(
-        self, contact_id: int | None = None, *, responsible_user_id: int = 0, created_at: datetime | None = None
-    ) -> Contact:
-        contact = Contact(contact_id or next(self._ids), responsible_user_id, created_at or self.clock.now())
-        self._contacts[contact.id] = [(contact.created_at, contact)]
-        return contact
-
-    def add_unsorted(
-        self,
-        uid: str | None = None,
-        *,
-        lead_id: int | None = None,
-        pipeline_id: int = PIPELINE,
-        unsorted_status_id: int = UNSORTED_STAGE,
-        category: str = "forms",
-        service: str = "",
-        source_name: str = "",
-        source_uid: str = "",
-        contacts: Iterable[int] = (),
-    ) -> UnsortedItem:
-        """An item of «Неразобранное» together with its lead, which nobody owns yet."""
-        lead = self.add_lead(lead_id, pipeline_id=pipeline_id, status_id=unsorted_status_id, contacts=contacts)
-        self._unsorted_stages.add(unsorted_status_id)
-        uid = uid or f"{next(self._ids):040x}"
-        item = UnsortedItem(uid, lead.id, pipeline_id, category, service, source_name, source_uid)
-        self._unsorted[uid] = _Waiting(item, self.clock.now())
-        return item
 
     def fail_next(self, error: Exception, *, on: str | None = None, done: bool = False, times: int = 1) -> None:
         """Let the next `times` calls (of the method named `on`, or of any) raise `error`.
@@ -167,52 +69,7 @@ class FakeAmoCrm:
         """
         self._failures += [_PlannedFailure(error, on, done)] * times
 
-    # --- what people do in amoCRM ---------------------------------------------------------------------------
-
-    def human_accepts(self, uid: str, user_id: int, status_id: int = FIRST_STAGE) -> None:
-        """A manager takes an item of «Неразобранное» in the UI."""
-        self._take(uid, user_id, status_id)
-
-    def human_declines(self, uid: str) -> None:
-        """A manager declines an item: its lead goes to the recycle bin."""
-        self.delete_lead(self._still_waiting(uid).item.lead_id)
-
-    def human_reassigns(self, lead_id: int, user_id: int) -> None:
-        self._change(lead_id, responsible_user_id=user_id)
-
-    def human_moves(self, lead_id: int, status_id: int, pipeline_id: int | None = None) -> None:
-        """A manager drags the card to another stage, possibly of another pipeline."""
-        self._change(lead_id, status_id=status_id, pipeline_id=pipeline_id or self.see(lead_id).pipeline_id)
-
-    def human_completes(self, task_id: int) -> None:
-        self.tasks = [replace(task, is_completed=True) if task.id == task_id else task for task in self.tasks]
-
-    def delete_lead(self, lead_id: int) -> None:
-        """Into the recycle bin: every read by id misses it, every write to it is refused."""
-        self._change(lead_id, is_deleted=True)
-        for waiting in self._unsorted.values():
-            if waiting.item.lead_id == lead_id and waiting.until is None:
-                waiting.until = self.clock.now()
-
-    def switch_off_user(self, user_id: int) -> None:
-        self._users[user_id] = replace(self._users[user_id], is_active=False)
-
-    # --- what a test looks at -------------------------------------------------------------------------------
-
-    def see(self, lead_id: int) -> Lead:
-        """The lead as it is now, deleted or not; neither fails nor lags."""
-        return self._history[lead_id][-1][1]
-
-    def owner(self, lead_id: int) -> int:
-        return self.see(lead_id).responsible_user_id
-
-    def tasks_of(self, lead_id: int) -> list[Task]:
-        return [task for task in self.tasks if task.lead_id == lead_id]
-
-    def notes_of(self, lead_id: int) -> list[Note]:
-        return [note for note in self.notes if note.lead_id == lead_id]
-
-    # --- the port -------------------------------------------------------------------------------------------
+    # --- people, leads, contacts ----------------------------------------------------------------------------
 
     def account(self) -> Account:
         with self._call("account"):
@@ -234,13 +91,26 @@ class FakeAmoCrm:
     def open_leads_of(self, user_ids: Collection[int], pipeline_ids: Collection[int]) -> dict[int, int]:
         with self._call("open_leads_of"):
             counts = dict.fromkeys(user_ids, 0)
-            for versions in self._history.values():
-                lead = self._listed(versions)
-                if lead is None or lead.is_deleted or lead.is_closed or lead.pipeline_id not in pipeline_ids:
-                    continue
-                if lead.responsible_user_id in counts:
+            for lead in self._listed_leads():
+                if not lead.is_closed and lead.pipeline_id in pipeline_ids and lead.responsible_user_id in counts:
                     counts[lead.responsible_user_id] += 1
             return counts
+
+    def contacts(self, ids: Collection[int]) -> dict[int, Contact]:
+        with self._call("contacts"):
+            listed = {contact.id: contact for contact in self._listed_contacts(dict.fromkeys(ids))}
+            return {contact_id: listed[contact_id] for contact_id in dict.fromkeys(ids) if contact_id in listed}
+
+    def contact(self, contact_id: int) -> Contact | None:
+        with self._call("contact"):
+            return self.see_contact(contact_id)
+
+    def contacts_with(self, text: str) -> list[Contact]:
+        with self._call("contacts_with"):
+            found = [contact for contact in self._listed_contacts(self._contacts) if _has(contact, text.strip())]
+            return sorted(found, key=lambda contact: contact.id)[:PAGE]
+
+    # --- «Неразобранное» ------------------------------------------------------------------------------------
 
     def unsorted(self, uids: Collection[str]) -> dict[str, UnsortedItem]:
         with self._call("unsorted"):
@@ -256,76 +126,125 @@ class FakeAmoCrm:
         with self._call("unsorted_of_pipeline"):
             return [item for item in self._items_at(self._listed_at()) if item.pipeline_id == pipeline_id]
 
-    def contacts(self, ids: Collection[int]) -> dict[int, Contact]:
-        with self._call("contacts"):
-            waiting = {item.lead_id for item in self._items_at(self._listed_at())}
-            seen = {contact_id: self._listed(self._contacts.get(contact_id, [])) for contact_id in dict.fromkeys(ids)}
-            return {
-                contact_id: contact
-                for contact_id, contact in seen.items()
-                if contact is not None and not _is_hidden(contact, waiting)
-            }
-
     def accept_unsorted(self, uid: str, user_id: int, status_id: int) -> bool:
         with self._call("accept_unsorted"):
             if uid not in self._unsorted or self._unsorted[uid].until:
                 return False
             if not self._may_own(user_id):
                 raise _refusal("user_id")
-            if status_id in self._unsorted_stages:
+            if self._misplaced(self._unsorted[uid].item.pipeline_id, status_id):
                 raise _refusal("status_id")
-            self._take(uid, user_id, status_id)
+            self._take(uid, user_id, status_id, by=self.token_user_id)
             return True
+
+    # --- writes to leads ------------------------------------------------------------------------------------
 
     def change_owners(self, changes: Sequence[OwnerChange]) -> BatchResult:
         with self._call("change_owners"):
             outcome = _Outcome()
             for change in changes:
-                if self._accepts(outcome, change.lead_id, change.responsible_user_id):
+                if outcome.takes(change.lead_id, self._against_lead(change.lead_id, change.responsible_user_id)):
                     self._change(change.lead_id, responsible_user_id=change.responsible_user_id)
             return outcome.result()
+
+    def change_leads(self, changes: Sequence[LeadChange]) -> BatchResult:
+        with self._call("change_leads"):
+            outcome = _Outcome()
+            for change in changes:
+                if outcome.takes(change.lead_id, self._against_lead(change.lead_id) or self._against_change(change)):
+                    self._change(change.lead_id, by=self.token_user_id, **self._changed(change))
+            return outcome.result()
+
+    @overload
+    def add_lead(self, lead_id: NewLead, /) -> int: ...
+    @overload
+    def add_lead(self, lead_id: int | None = None, **values: Any) -> Lead: ...
+    def add_lead(self, lead_id: NewLead | int | None = None, **values: Any) -> Lead | int:
+        """The port's creation of a NewLead, or a lead that a test sets up (MemoryAccount.add_lead)."""
+        if not isinstance(lead_id, NewLead):
+            return super().add_lead(lead_id, **values)
+        with self._call("add_lead"):
+            return self._created(lead_id)
+
+    def copies_of(self, origin: tuple[int, str], pipeline_id: int, since: datetime) -> list[Lead]:
+        with self._call("copies_of"):
+            since = since.replace(microsecond=0)
+            found = [lead for lead in self._listed_leads() if lead.pipeline_id == pipeline_id]
+            copies = [lead for lead in found if lead.created_at >= since and _comes_from(lead, origin)]
+            return sorted(copies, key=lambda lead: lead.id)
+
+    def link(self, links: Sequence[Link]) -> None:
+        with self._call("link"):
+            wrong = [(link, self._against_link(link)) for link in links]
+            for link, problem in wrong:
+                if problem is None and link.kind == "contacts":
+                    self._tie(link.lead_id, link.to_id)
+                elif problem is None:
+                    self._change(link.lead_id, company=link.to_id)
+            problems = [problem for _, problem in wrong if problem]
+            if problems:
+                raise _refusal(*problems)
+
+    def unlink(self, links: Sequence[Link]) -> None:
+        with self._call("unlink"):
+            for link in links:
+                if link.lead_id in self._history and link.kind == "contacts":
+                    self._untie(link.lead_id, link.to_id)
+                elif link.lead_id in self._history and self.see(link.lead_id).company == link.to_id:
+                    self._change(link.lead_id, company=0)
+
+    def stage_changes(self, lead_id: int, since: datetime) -> list[StageChange]:
+        with self._call("stage_changes"):
+            since, until = since.replace(microsecond=0), self._listed_at()
+            moves = [move for at, move in self._moves if at <= until and move.lead_id == lead_id]
+            return [move for move in moves if move.at >= since]
+
+    # --- tasks and notes ------------------------------------------------------------------------------------
 
     def add_tasks(self, tasks: Sequence[NewTask]) -> BatchResult:
         with self._call("add_tasks"):
             outcome = _Outcome()
             for new in tasks:
-                if self._accepts(outcome, new.lead_id, new.responsible_user_id):
-                    self.tasks.append(
-                        Task(
-                            id=next(self._ids),
-                            lead_id=new.lead_id,
-                            responsible_user_id=new.responsible_user_id,
-                            text=new.text,
-                            created_at=self._whole_second(),
-                            complete_till=new.complete_till.replace(microsecond=0),
-                            task_type_id=new.task_type_id,
-                        )
-                    )
+                if outcome.takes(new.lead_id, self._against_lead(new.lead_id, new.responsible_user_id)):
+                    self.add_task(new.lead_id, new.responsible_user_id, new.text, new.complete_till, new.task_type_id)
+            return outcome.result()
+
+    def change_tasks(self, changes: Sequence[TaskChange]) -> BatchResult:
+        with self._call("change_tasks"):
+            outcome = _Outcome()
+            for change in changes:
+                if outcome.takes(change.task_id, self._against_task_change(change)):
+                    given = {"lead_id": change.lead_id, "responsible_user_id": change.responsible_user_id}
+                    values = {key: value for key, value in given.items() if value is not None}
+                    self._change_task(change.task_id, **values)
             return outcome.result()
 
     def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
         with self._call("tasks_since"):
             since = since.replace(microsecond=0)
-            return [task for task in self.tasks if task.lead_id in lead_ids and task.created_at >= since]
+            listed = filter(None, map(self._listed, self._tasks.values()))
+            return [task for task in listed if task.lead_id in lead_ids and task.created_at >= since]
 
     def add_notes(self, notes: Sequence[NewNote]) -> BatchResult:
         with self._call("add_notes"):
             outcome = _Outcome()
             for new in notes:
-                if self._accepts(outcome, new.lead_id):
-                    self.notes.append(Note(next(self._ids), new.lead_id, new.text, self._whole_second()))
+                if outcome.takes(new.lead_id, self._against_lead(new.lead_id) or _against_note(new)):
+                    self.add_note(new.lead_id, new.text, new.kind, new.params, by=self.token_user_id)
             return outcome.result()
 
     def notes_since(self, lead_ids: Collection[int], since: datetime) -> list[Note]:
         with self._call("notes_since"):
             since = since.replace(microsecond=0)
-            return [note for note in self.notes if note.lead_id in lead_ids and note.created_at >= since]
+            listed = filter(None, map(self._listed, self._notes.values()))
+            return [note for note in listed if note.lead_id in lead_ids and note.created_at >= since]
 
     # --- inside ---------------------------------------------------------------------------------------------
 
     @contextmanager
     def _call(self, method: str) -> Iterator[None]:
         """Raise the planned failure of this method: before its work, or after it if the failure is a lost answer."""
+        self.calls[method] += 1
         planned = next((failure for failure in self._failures if failure.on in (None, method)), None)
         if planned is None:
             yield
@@ -335,49 +254,97 @@ class FakeAmoCrm:
             yield
         raise planned.error
 
-    def _exists(self, lead_id: int) -> bool:
-        return lead_id in self._history and not self.see(lead_id).is_deleted
+    def _listed_leads(self) -> list[Lead]:
+        listed = map(self._listed, self._history.values())
+        return [lead for lead in listed if lead is not None and not lead.is_deleted]
 
-    def _listed_at(self) -> datetime:
-        return self.clock.now() - self.list_lag
+    def _listed_contacts(self, ids: Iterable[int]) -> list[Contact]:
+        waiting = self._waiting_leads(self._listed_at())
+        seen = (self._listed(self._contacts.get(contact_id, [])) for contact_id in ids)
+        return [contact for contact in seen if contact is not None and not is_hidden(contact, waiting)]
 
-    def _listed(self, versions: _Versions[ThingT]) -> ThingT | None:
-        seen = [thing for at, thing in versions if at <= self._listed_at()]
-        return seen[-1] if seen else None
-
-    def _items_at(self, moment: datetime) -> list[UnsortedItem]:
-        return [waiting.item for waiting in self._unsorted.values() if waiting.waits(moment)]
-
-    def _still_waiting(self, uid: str) -> _Waiting:
-        waiting = self._unsorted[uid]
-        assert waiting.until is None, "somebody was first"
-        return waiting
-
-    def _change(self, lead_id: int, **values: object) -> None:
-        now = self.clock.now()
-        changed = replace(self.see(lead_id), updated_at=now, **values)  # type: ignore[arg-type]
-        self._history[lead_id].append((now, changed))
-
-    def _take(self, uid: str, user_id: int, status_id: int) -> None:
-        waiting = self._still_waiting(uid)
-        waiting.until = self.clock.now()
-        self._change(waiting.item.lead_id, responsible_user_id=user_id, status_id=status_id)
-
-    def _may_own(self, user_id: int) -> bool:
-        return user_id in self._users and self._users[user_id].is_active
-
-    def _accepts(self, outcome: _Outcome, lead_id: int, user_id: int | None = None) -> bool:
+    def _against_lead(self, lead_id: int, user_id: int | None = None) -> str | None:
         if not self._exists(lead_id):
-            outcome.refuse(lead_id, "the lead does not exist")
-        elif user_id is not None and not self._may_own(user_id):
-            outcome.refuse(lead_id, "responsible_user_id: NotSupportedChoice")
-        else:
-            outcome.do(lead_id)
-            return True
-        return False
+            return "the lead does not exist"
+        return None if user_id is None or self._may_own(user_id) else "responsible_user_id: NotSupportedChoice"
 
-    def _whole_second(self) -> datetime:
-        return self.clock.now().replace(microsecond=0)
+    def _against_change(self, change: LeadChange) -> str | None:
+        wrong = self._against_fields([*change.fields, *_emptied(change.clear_fields)])
+        if change.place and self.see(change.lead_id).status_id in self._unsorted_stages:
+            wrong = "status_id"  # only an accept takes a lead out of «Неразобранное»
+        elif change.place:
+            wrong = self._misplaced(*change.place) or wrong
+        if not self._is_reason(change.loss_reason_id):
+            wrong = "loss_reason_id"
+        return f"{wrong}: NotSupportedChoice" if wrong else None
+
+    def _is_reason(self, loss_reason_id: int | None) -> bool:
+        return loss_reason_id is None or self.loss_reasons is None or loss_reason_id in self.loss_reasons
+
+    def _against_fields(self, fields: Sequence[FieldValue]) -> str | None:
+        for at, given in enumerate(fields):
+            known = self._fields.get(given.field_id)
+            if self._fields and (known is None or not known.is_writable):
+                return f"custom_fields_values.{at}.field_id"
+            if self._stored(given) is None:
+                return f"custom_fields_values.{at}.values.0.enum_id"
+        return None
+
+    def _changed(self, change: LeadChange) -> dict[str, Any]:
+        """The lead's attributes after the change, as far as it names them."""
+        lead = self.see(change.lead_id)
+        values: dict[str, Any] = {"tags": _tagged(lead.tags, change), "fields": self._filled(lead.fields, change)}
+        if change.place:
+            values["pipeline_id"], values["status_id"] = change.place
+        if change.loss_reason_id is not None and values.get("status_id", lead.status_id) == LOST:
+            values["loss_reason_id"] = change.loss_reason_id
+        if change.price is not None:
+            values["price"] = change.price
+        return values
+
+    def _filled(self, before: Sequence[FieldValue], change: LeadChange) -> tuple[FieldValue, ...]:
+        written = {each.field_id: self._stored(each) or each for each in change.fields}
+        gone = {*written, *change.clear_fields}
+        return (*(each for each in before if each.field_id not in gone), *written.values())
+
+    def _created(self, new: NewLead) -> int:
+        field_id, address = new.origin
+        others = [each for each in new.fields if each.field_id != field_id]
+        fields = [*others, FieldValue(field_id, "", "url", ({"value": address},))]
+        wrong = self._misplaced(new.pipeline_id, new.status_id) or self._against_fields(fields)
+        if not self._may_own(new.responsible_user_id):
+            wrong = "responsible_user_id"
+        if any(self.see_contact(contact_id) is None for contact_id in new.contacts):
+            wrong = "_embedded.contacts.0.id"
+        if new.company and new.company not in self.companies:
+            wrong = "_embedded.companies.0.id"
+        if wrong:
+            raise _refusal(wrong)
+        made = super().add_lead(
+            pipeline_id=new.pipeline_id,
+            status_id=new.status_id,
+            responsible_user_id=new.responsible_user_id,
+            contacts=new.contacts,
+            tags=new.tags,
+            name=new.name,
+            company=new.company,
+            fields=[self._stored(each) or each for each in fields],
+        )
+        return made.id
+
+    def _against_link(self, link: Link) -> str | None:
+        if not self._exists(link.lead_id):
+            return "entity_id"
+        there = self.see_contact(link.to_id) if link.kind == "contacts" else link.to_id in self.companies
+        return None if there else "to_entity_id"
+
+    def _against_task_change(self, change: TaskChange) -> str | None:
+        if change.task_id not in self._tasks:
+            return "the task does not exist"
+        if change.lead_id is not None and not self._exists(change.lead_id):
+            return "entity_id: NotSupportedChoice"
+        user_id = change.responsible_user_id
+        return None if user_id is None or self._may_own(user_id) else "responsible_user_id: NotSupportedChoice"
 
 
 @dataclass
@@ -387,23 +354,53 @@ class _Outcome:
     done: set[int] = field(default_factory=set)
     refused: dict[int, str] = field(default_factory=dict)
 
-    def do(self, lead_id: int) -> None:
-        self.done.add(lead_id)
-
-    def refuse(self, lead_id: int, reason: str) -> None:
-        self.refused[lead_id] = reason
+    def takes(self, thing_id: int, problem: str | None) -> bool:
+        """Whether an item may be written; if not, `problem` is the reason."""
+        if problem is None:
+            self.done.add(thing_id)
+        else:
+            self.refused[thing_id] = problem
+        return problem is None
 
     def result(self) -> BatchResult:
         return BatchResult(frozenset(self.done - self.refused.keys()), self.refused)
 
 
-def _is_hidden(contact: Contact, waiting: Collection[int]) -> bool:
-    """Contacts of an item of «Неразобранное» do not show until it is accepted (amoCRM API: unsorted)."""
-    return bool(contact.leads) and set(waiting).issuperset(contact.leads)
+def _against_note(note: NewNote) -> str | None:
+    if note.kind not in TYPES:
+        return "note_type: NotSupportedChoice"
+    params = {"text": note.text} if note.params is None else note.params
+    missing = next((key for key in REQUIRED_PARAMS.get(note.kind, ()) if params.get(key) is None), None)
+    return f"params.{missing}: FieldMissing" if missing else None
 
 
-def _refusal(path: str) -> AmoCrmRefused:
-    return AmoCrmRefused("Request validation failed", 400, ((path, "NotSupportedChoice"),))
+def _emptied(field_ids: Iterable[int]) -> list[FieldValue]:
+    return [FieldValue(field_id, "", "", ()) for field_id in field_ids]
+
+
+def _tagged(tags: Sequence[str], change: LeadChange) -> tuple[str, ...]:
+    return tuple(tag for tag in dict.fromkeys((*tags, *change.add_tags)) if tag not in change.remove_tags)
+
+
+def _comes_from(lead: Lead, origin: tuple[int, str]) -> bool:
+    filled = lead.filled(origin[0])
+    return filled is not None and [value.get("value") for value in filled.values] == [origin[1]]
+
+
+def _has(contact: Contact, text: str) -> bool:
+    """amoCRM's `query`: a part of anything filled in; digits are sought in the digits of phones too."""
+    if any(text.casefold() in each.casefold() for each in (contact.name, *contact.phones, *contact.emails)):
+        return bool(text)
+    digits = "".join(filter(str.isdigit, text))
+    if not digits or any(map(str.isalpha, text)):
+        return False
+    return any(digits in "".join(filter(str.isdigit, phone)) for phone in contact.phones)
+
+
+def _refusal(*paths: str) -> AmoCrmRefused:
+    problems = tuple((path, "NotSupportedChoice") for path in paths)
+    words = "; ".join(f"{path}: NotSupportedChoice" for path in paths)
+    return AmoCrmRefused(f"Request validation failed {words}", 400, problems)
 
 
 @dataclass

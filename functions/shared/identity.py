@@ -7,6 +7,7 @@ phone, a firm an e-mail.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,21 +32,26 @@ class Handle:
 
     @property
     def search_text(self) -> str:
-        """What finds it in amoCRM whatever country code it was typed with: the last ten digits of a phone (amoCRM
-        API: contacts, search)."""
-        return self.value[-10:].lstrip("+") if self.kind is Likeness.PHONE else self.value
+        """What finds it in amoCRM however it was typed: a phone without what stands before the number in its own
+        country, for a Russian one its last ten digits (amoCRM API: contacts, search)."""
+        if self.kind is not Likeness.PHONE:
+            return self.value
+        import phonenumbers
+
+        return phonenumbers.national_significant_number(phonenumbers.parse(self.value))
 
 
 def phone(text: str, country: str) -> str | None:
-    """E.164, or None for what cannot be a number of a subscriber ("333" is a legal phone in amoCRM). `country` (ISO
-    3166) is where a number without a country code is from; extensions do not count."""
+    """E.164, or None for what cannot be a whole number ("333" is a legal phone in amoCRM, and 123-45-67 is another
+    client's in every town). `country` (ISO 3166) is where a number without a country code is from; extensions do not
+    count."""
     import phonenumbers
 
     try:
-        number = phonenumbers.parse(text, country)
+        number = phonenumbers.parse(unicodedata.normalize("NFKC", text), country)  # thin spaces are spaces
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -79,4 +85,6 @@ def names_agree(one: str, other: str) -> bool:
 
 
 def _words(name: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[^\W\d_]+", name.casefold().replace("ё", "е")))
+    """Some phones write й and ё as two characters, which NFKC makes one again."""
+    spelt = unicodedata.normalize("NFKC", name).casefold().replace("ё", "е")
+    return frozenset(re.findall(r"[^\W\d_]+", spelt))

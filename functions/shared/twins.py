@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from functions.shared.crm import Contact, Lead
 from functions.shared.identity import Handle, Likeness, handles, likeness, names_agree
 from functions.shared.ports import AmoCrm
 
-LEADS_OF_A_CLIENT = 50
-"""The latest leads of a client tell who works with him; a wholesale buyer may have thousands."""
+LEADS_OF_A_CLIENT = 250
+"""The latest leads of a client tell who works with him, one page of them; a wholesale buyer may have thousands. Fewer
+would let an outbreak of duplicates hide the lead that they belong to."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class TwinSearch:
         contact_ids = {contact for lead in leads for contact in lead.contacts}
         found = Clients(self._amocrm.contacts(contact_ids) if contact_ids else {})
         requests = self._uncover(contact_ids - found.contacts.keys(), found, requests)
-        known = self._leads_of(found.contacts.values())
+        known = self._more_leads({lead.id: lead for lead in leads}, found.contacts.values())
+        holders = self._holders(found.contacts.values())
         alike: dict[int, list[Contact]] = {}
         for lead in sorted(leads, key=lambda each: each.id):
             own = [found.contacts[contact] for contact in lead.contacts if contact in found.contacts]
@@ -55,12 +57,27 @@ class TwinSearch:
             if len(own) < len(lead.contacts) or len(wanted) > requests:
                 continue
             requests -= len(wanted)
-            searched = {c.id: c for handle in wanted for c in self._amocrm.contacts_with(handle.search_text)}
-            alike[lead.id] = [*own, *(c for c in searched.values() if c.id not in lead.contacts)]
-        known |= self._leads_of([c for contacts in alike.values() for c in contacts if c.id not in found.contacts])
+            others = {c.id: c for handle in wanted for c in self._amocrm.contacts_with(handle.search_text)}
+            others |= {c.id: c for handle in wanted for c in holders[handle]}
+            alike[lead.id] = [*own, *(c for c in others.values() if c.id not in lead.contacts)]
+        known = self._more_leads(known, [contact for contacts in alike.values() for contact in contacts])
         for lead in leads:
             if lead.id in alike:
                 found.twins[lead.id] = self._twins(lead, found.contacts, alike[lead.id], known)
+        return found
+
+    def among(self, pairs: Sequence[tuple[Lead, Collection[int]]]) -> dict[int, list[Twin]]:
+        """Which of the named leads are twins of a lead: looked at again, but not searched for. By lead id."""
+        others = self._amocrm.leads({other for _, others in pairs for other in others})
+        contact_ids = {
+            contact for lead in (*(lead for lead, _ in pairs), *others.values()) for contact in lead.contacts
+        }
+        contacts = self._amocrm.contacts(contact_ids) if contact_ids else {}
+        found = {}
+        for lead, named in pairs:
+            alike = [contacts[c] for other in named if other in others for c in others[other].contacts if c in contacts]
+            twins = self._twins(lead, contacts, alike, {other: others[other] for other in named if other in others})
+            found[lead.id] = twins
         return found
 
     def _uncover(self, hidden: Collection[int], found: Clients, requests: int) -> int:
@@ -75,9 +92,19 @@ class TwinSearch:
     def _handles(self, contacts: Collection[Contact]) -> frozenset[Handle]:
         return frozenset(handle for contact in contacts for handle in handles(contact, self._country))
 
-    def _leads_of(self, contacts: Collection[Contact]) -> dict[int, Lead]:
-        ids = {lead_id for contact in contacts for lead_id in sorted(contact.leads)[-LEADS_OF_A_CLIENT:]}
-        return self._amocrm.leads(ids) if ids else {}
+    def _holders(self, contacts: Collection[Contact]) -> dict[Handle, list[Contact]]:
+        """Who of these has a phone or an e-mail: two requests of one client in «Неразобранное» find each other only
+        here, for no search shows their contacts."""
+        holders: dict[Handle, list[Contact]] = {}
+        for contact in contacts:
+            for handle in handles(contact, self._country):
+                holders.setdefault(handle, []).append(contact)
+        return holders
+
+    def _more_leads(self, known: Mapping[int, Lead], contacts: Collection[Contact]) -> dict[int, Lead]:
+        """The known leads and the latest ones of these contacts."""
+        ids = {lead_id for contact in contacts for lead_id in sorted(contact.leads)[-LEADS_OF_A_CLIENT:]} - known.keys()
+        return {**known, **(self._amocrm.leads(ids) if ids else {})}
 
     def _twins(
         self, lead: Lead, own: Mapping[int, Contact], alike: Collection[Contact], known: Mapping[int, Lead]

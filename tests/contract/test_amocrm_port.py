@@ -1,161 +1,19 @@
 """What the port `AmoCrm` promises, asked of the fake and of the real adapter on the simulated account.
 
-Both must pass the same tests, or the service tests that stand on the fake prove nothing.
+Both must pass the same tests, or the service tests that stand on the fake prove nothing. What moves leads between
+pipelines and merges them: test_amocrm_port_routing.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol
 
-import httpx
 import pytest
 
 from functions.shared.crm import LOST, WON, NewNote, NewTask, OwnerChange
 from functions.shared.errors import AmoCrmRefused
-from functions.shared.ports import AmoCrm
-from infra.local.amocrm_simulator import stages
-from infra.local.amocrm_simulator.app import create_app
-from infra.local.amocrm_simulator.messengers import Messenger
-from infra.local.amocrm_simulator.people import Person
-from infra.local.amocrm_simulator.stages import PipelinePlan, StatusPlan
-from infra.local.amocrm_simulator.world import World
-from tests.amocrm_support import FixedTokens, Wire
-from tests.fakes import ManualClock
-from tests.fakes_amocrm import FIRST_STAGE, PIPELINE, UNSORTED_STAGE, FakeAmoCrm
-
-NOBODY = 99_999_999
-
-
-class Firm(Protocol):
-    """An amoCRM account and the hands of the people in it."""
-
-    clock: ManualClock
-    amocrm: AmoCrm
-    pipeline: int
-    other_pipeline: int
-    unsorted_stage: int
-    first_stage: int
-    other_first_stage: int
-    token_user: int
-
-    def user(self, *, may_edit_leads: bool = True) -> int: ...
-    def lead(
-        self, owner: int = 0, *, other: bool = False, contact: int | None = None, tags: tuple[str, ...] = ()
-    ) -> int: ...
-    def contact(self, owner: int) -> int: ...
-    def chat(self, contact: int | None = None) -> tuple[str, int]: ...
-    def accepts(self, uid: str, user_id: int) -> None: ...
-    def declines(self, uid: str) -> None: ...
-    def reassigns(self, lead_id: int, user_id: int) -> None: ...
-    def moves(self, lead_id: int, status_id: int) -> None: ...
-    def deletes(self, lead_id: int) -> None: ...
-    def completes(self, task_id: int) -> None: ...
-    def switches_off(self, user_id: int) -> None: ...
-    def lists_lag(self, seconds: int) -> None: ...
-
-
-class FakeFirm:
-    pipeline, other_pipeline = PIPELINE, PIPELINE + 1
-    unsorted_stage, first_stage, other_first_stage = UNSORTED_STAGE, FIRST_STAGE, FIRST_STAGE + 1000
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.amocrm = FakeAmoCrm(self.clock)
-        self.token_user = self.amocrm.add_user(1, is_admin=True).id
-        self.accepts = self.amocrm.human_accepts
-        self.declines = self.amocrm.human_declines
-        self.reassigns = self.amocrm.human_reassigns
-        self.moves = self.amocrm.human_moves
-        self.deletes = self.amocrm.delete_lead
-        self.completes = self.amocrm.human_completes
-        self.switches_off = self.amocrm.switch_off_user
-
-    def user(self, *, may_edit_leads: bool = True) -> int:
-        return self.amocrm.add_user(may_edit_leads=may_edit_leads).id
-
-    def lead(
-        self, owner: int = 0, *, other: bool = False, contact: int | None = None, tags: tuple[str, ...] = ()
-    ) -> int:
-        lead = self.amocrm.add_lead(
-            pipeline_id=self.other_pipeline if other else self.pipeline,
-            status_id=self.other_first_stage if other else self.first_stage,
-            responsible_user_id=owner,
-            contacts=[contact] if contact else [],
-            tags=tags,
-        )
-        return lead.id
-
-    def contact(self, owner: int) -> int:
-        return self.amocrm.add_contact(responsible_user_id=owner).id
-
-    def chat(self, contact: int | None = None) -> tuple[str, int]:
-        contacts = [contact or self.amocrm.add_contact().id]
-        item = self.amocrm.add_unsorted(category="chats", service="telegram", source_name="Бот", contacts=contacts)
-        return item.uid, item.lead_id
-
-    def lists_lag(self, seconds: int) -> None:
-        self.amocrm.list_lag = timedelta(seconds=seconds)
-
-
-class SimulatedFirm:
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.world = World(self.clock)
-        tokens = FixedTokens((self.world.add_token("conveyor", self.world.admin.id),))
-        self.wire = Wire(httpx.WSGITransport(app=create_app(self.world)), tokens=tokens, clock=self.clock)
-        self.amocrm = self.wire.amocrm
-        other = stages.create_pipeline(
-            self.world, PipelinePlan("Вторая", 20, False, True, (StatusPlan("Новая", 10, "#fffeb2"),))
-        )
-        main = self.world.main_pipeline
-        self.pipeline, self.other_pipeline = main.id, other.id
-        self.unsorted_stage = main.unsorted.id
-        self.first_stage, self.other_first_stage = main.entry.id, other.entry.id
-        self.token_user = self.world.admin.id
-        self.person = Person(self.world)
-        self.reassigns = self.person.reassign
-        self.moves = self.person.move
-        self.declines = self.person.decline
-        self.deletes = self.person.delete_lead
-        self.completes = self.person.complete_task
-        self.switches_off = self.person.switch_off
-
-    def user(self, *, may_edit_leads: bool = True) -> int:
-        rights = {"leads": {"edit": "A" if may_edit_leads else "D"}}
-        return self.world.add_user("Менеджер", f"m{len(self.world.users)}@firm.example", rights=rights).id
-
-    def lead(
-        self, owner: int = 0, *, other: bool = False, contact: int | None = None, tags: tuple[str, ...] = ()
-    ) -> int:
-        pipeline_id = self.other_pipeline if other else self.pipeline
-        return self.person.create_lead(pipeline_id=pipeline_id, owner=owner, contact_id=contact, tags=tags).id
-
-    def contact(self, owner: int) -> int:
-        return self.person.create_contact("Клиент", owner=owner).id
-
-    def chat(self, contact: int | None = None) -> tuple[str, int]:
-        item = Messenger(self.world).writes("Здравствуйте", service="telegram", source_name="Бот", contact_id=contact)
-        return item.uid, item.lead_id
-
-    def accepts(self, uid: str, user_id: int) -> None:
-        self.person.accept(uid, owner=user_id)
-
-    def lists_lag(self, seconds: int) -> None:
-        self.world.switch(list_lag=(seconds, seconds))
-
-
-@pytest.fixture(params=[FakeFirm, SimulatedFirm], ids=["fake", "adapter"])
-def firm(request) -> Firm:
-    firm = request.param()
-    firm.clock.advance(3600)
-    return firm
-
-
-def now(firm: Firm):
-    return firm.clock.now().replace(microsecond=0)
-
+from tests.contract.amocrm_firms import NOBODY, Firm, now
 
 # --- people and leads
 
@@ -483,13 +341,6 @@ def test_notes_are_found_from_the_second_of_their_creation_on(firm):
 
 
 # --- bad weather, which only the real adapter can meet
-
-
-@pytest.fixture
-def simulated() -> SimulatedFirm:
-    firm = SimulatedFirm()
-    firm.clock.advance(3600)
-    return firm
 
 
 def test_when_every_answer_to_a_write_is_lost_nothing_is_done_twice(simulated):

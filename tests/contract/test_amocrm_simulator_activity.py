@@ -92,6 +92,44 @@ class TestLinks:
         bad = account.api.post("/leads/link", json=[{"entity_id": 1, "to_entity_id": 2, "to_entity_type": "leads"}])
         assert errors(bad) == [("0", "to_entity_type", "NotSupportedChoice"), ("0", "entity_id", "NotSupportedChoice")]
 
+    def test_linking_again_keeps_the_main_contact_unless_another_is_named(self, account: Account) -> None:
+        lead_id, main, second = account.lead(), account.contact("+79990000001"), account.contact("+79990000002")
+        for metadata, people in ((None, [main]), (None, [main]), ({"is_main": False}, [main])):
+            self.link(account, lead_id, main, metadata)
+            assert self.people(account, lead_id) == people
+        self.link(account, lead_id, second, None)
+        assert self.people(account, lead_id) == [main, second]
+        self.link(account, lead_id, second, {"is_main": True})
+        assert self.people(account, lead_id) == [second, main]
+        assert self.told(account, "entity_linked") == 2, "what was tied already is no news"
+
+    def test_untying_what_is_not_tied_changes_nothing_and_is_no_news(self, account: Account) -> None:
+        lead_id, contact_id = account.lead(), account.contact("+79990000001")
+        made = account.api.post("/companies", json=[{"name": "A"}, {"name": "B"}]).json()["_embedded"]["companies"]
+        kept, other = (company["id"] for company in made)
+        account.api.post(f"/leads/{lead_id}/link", json=[{"to_entity_id": kept, "to_entity_type": "companies"}])
+        for id_, kind in ((contact_id, "contacts"), (other, "companies")):
+            body = [{"entity_id": lead_id, "to_entity_id": id_, "to_entity_type": kind}]
+            assert account.api.post("/leads/unlink", json=body).status_code == 204
+        assert account.api.get(f"/leads/{lead_id}").json()["_embedded"]["companies"][0]["id"] == kept
+        assert self.told(account, "entity_unlinked") == 0
+
+    @staticmethod
+    def link(account: Account, lead_id: int, contact_id: int, metadata: dict[str, bool] | None) -> None:
+        extra = {} if metadata is None else {"metadata": metadata}
+        body = [{"entity_id": lead_id, "to_entity_id": contact_id, "to_entity_type": "contacts", **extra}]
+        assert account.api.post("/leads/link", json=body).status_code == 200
+
+    @staticmethod
+    def people(account: Account, lead_id: int) -> list[int]:
+        shown = account.api.get(f"/leads/{lead_id}?with=contacts").json()["_embedded"]["contacts"]
+        return [contact["id"] for contact in shown]
+
+    @staticmethod
+    def told(account: Account, type_: str) -> int:
+        answer = account.api.get(f"/events?filter[type]={type_}")
+        return 0 if answer.status_code == 204 else len(answer.json()["_embedded"]["events"])
+
 
 class TestTasks:
     def test_text_and_deadline_are_required_and_the_entity_must_exist(self, account: Account) -> None:
@@ -120,6 +158,16 @@ class TestTasks:
         assert ids(account.api.get(path), "tasks") == [mine]
         assert ids(account.api.get(f"/tasks?filter[entity_id][]={first}"), "tasks") == [mine, other]
         assert ids(account.api.get("/tasks?filter[task_type][]=2"), "tasks") == [other]
+
+    def test_a_task_moves_to_another_lead_whole(self, account: Account) -> None:
+        here, there = account.lead(), account.lead()
+        task_id = self.add(account, here, complete_till=2000000000)
+        bad = account.api.patch("/tasks", json=[{"id": task_id, "entity_id": there}])
+        assert errors(bad) == [("0", "entity_type", "NotSupportedChoice")], "an id means nothing without its type"
+        body = [{"id": task_id, "entity_id": there, "entity_type": "leads"}]
+        assert account.api.patch("/tasks", json=body).status_code == 200
+        due = [account.api.get(f"/leads/{lead_id}").json()["closest_task_at"] for lead_id in (here, there)]
+        assert due == [None, 2000000000]
 
     def test_deleting_is_403(self, account: Account) -> None:
         assert account.api.delete(f"/tasks/{self.add(account, account.lead())}").status_code == 403
@@ -195,6 +243,14 @@ class TestFeed:
                 "sale_field_changed",
                 "lead_added",
             ]
+
+    def test_a_filtered_feed_may_lag_behind(self, account: Account) -> None:
+        account.world.switch(list_lag=(5, 5))
+        account.lead()
+        assert account.api.get("/events?filter[entity]=lead").status_code == 204
+        assert account.api.get("/events").status_code == 200
+        account.clock.advance(7)
+        assert account.api.get("/events?filter[entity]=lead").status_code == 200
 
     def test_a_fields_change_names_the_field(self, account: Account) -> None:
         body = [{"name": "Итог", "type": "text"}]

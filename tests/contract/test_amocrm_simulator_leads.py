@@ -273,6 +273,20 @@ class TestCustomFields:
         shown = account.api.get(f"/leads/{lead_id}").json()["custom_fields_values"]
         assert [(row["field_id"], row["values"]) for row in shown] == [(second["id"], [{"value": 12}])]
 
+    @pytest.mark.parametrize("sent", [{"values": []}, {}, {"values": {}}])
+    def test_only_null_clears_a_field(self, account: Account, sent: dict[str, object]) -> None:
+        field = self.add(account, name="A", type="text")
+        lead_id = account.lead(custom_fields_values=[{"field_id": field["id"], "values": [{"value": "x"}]}])
+        body = {"custom_fields_values": [{"field_id": field["id"], **sent}]}
+        assert errors(account.api.patch(f"/leads/{lead_id}", json=body))[0][1] == "custom_fields_values.0.values"
+        assert account.api.get(f"/leads/{lead_id}").json()["custom_fields_values"] is not None
+
+    def test_several_values_without_kinds_are_kept(self, account: Account) -> None:
+        field = self.add(account, name="Другие телефоны", type="multitext")
+        values = [{"value": "+79990000001"}, {"value": "+79990000002"}]
+        lead_id = account.lead(custom_fields_values=[{"field_id": field["id"], "values": values}])
+        assert account.api.get(f"/leads/{lead_id}").json()["custom_fields_values"][0]["values"] == values
+
     @pytest.mark.parametrize(
         ("type_", "value"),
         [("text", 5), ("numeric", "много"), ("checkbox", "да"), ("date", "завтра"), ("numeric", True)],

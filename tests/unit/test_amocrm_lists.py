@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.shared.errors import NotConfigured
+from functions.shared.errors import AmoCrmRefused, NotConfigured
 from tests.amocrm_support import NOTHING, hal, scripted
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -147,3 +147,77 @@ def test_many_stages_and_managers_do_not_make_the_url_too_long():
 def test_a_pipeline_that_does_not_exist_has_no_open_leads():
     wire, _ = scripted(PIPELINES)
     assert wire.amocrm.open_leads_of([11], [8]) == {11: 0}
+
+
+def move(event_id: int, lead_id: int = 5) -> dict[str, object]:
+    before, after = ([{"lead_status": {"id": status, "pipeline_id": 7}}] for status in (event_id, event_id + 1))
+    head = {"id": f"{event_id}", "type": "lead_status_changed", "entity_type": "lead", "entity_id": lead_id}
+    return {**head, "created_at": 1_700_000_000, "created_by": 11, "value_before": before, "value_after": after}
+
+
+def test_the_history_is_asked_for_one_lead_a_hundred_at_a_time_and_an_event_that_slips_counts_once():
+    pages = [hal("events", [move(4), move(3)], more=True), hal("events", [move(3), move(2)])]
+    wire, script = scripted(*pages)
+    assert [change.after for change in wire.amocrm.stage_changes(5, LONG_AGO)] == [(7, 3), (7, 4), (7, 5)]
+    assert dict(script.requests[0].url.params) == {
+        "filter[type]": "lead_status_changed",
+        "filter[entity]": "lead",
+        "filter[entity_id]": "5",
+        "filter[created_at][from]": "0",
+        "page": "1",
+        "limit": "100",
+    }
+
+
+def test_events_of_others_of_other_kinds_and_from_before_are_dropped():
+    early = {**move(1), "created_at": 1_600_000_000}
+    wire, _ = scripted(hal("events", [move(4), move(3, lead_id=6), {**move(2), "type": "lead_added"}, early]))
+    since = datetime.fromtimestamp(1_700_000_000.9, UTC)
+    assert [change.after for change in wire.amocrm.stage_changes(5, since)] == [(7, 5)]
+
+
+def test_copies_are_asked_for_by_pipeline_and_time_and_compared_here():
+    def row(lead_id: int, address: str | None, pipeline_id: int = 7, **values: object) -> dict[str, object]:
+        filled = [{"field_id": 3, "values": [{"value": address}]}] if address else None
+        return {
+            **lead(lead_id),
+            "pipeline_id": pipeline_id,
+            "created_at": 100,
+            "custom_fields_values": filled,
+            **values,
+        }
+
+    ours = "https://demo.amocrm.ru/leads/detail/1"
+    rows = [
+        row(1, ours),
+        row(2, f"{ours}1"),
+        row(3, None),
+        row(4, ours, 8),
+        row(5, ours, is_deleted=True),
+        row(6, ours),
+    ]
+    wire, script = scripted(hal("leads", rows))
+    since = datetime.fromtimestamp(99.5, UTC)
+    assert [copy.id for copy in wire.amocrm.copies_of((3, ours), 7, since)] == [1, 6]
+    asked = script.requests[0].url.params
+    assert (asked["filter[pipeline_id][]"], asked["filter[created_at][from]"]) == ("7", "99")
+
+
+def test_a_search_is_one_page_and_an_empty_one_no_request():
+    wire, script = scripted(hal("contacts", [{"id": 1}], more=True))
+    assert [contact.id for contact in wire.amocrm.contacts_with("9991234567")] == [1]
+    assert wire.amocrm.contacts_with("  ") == []
+    assert len(script.requests) == 1
+    assert (script.requests[0].url.params["query"], script.requests[0].url.params["limit"]) == ("9991234567", "250")
+
+
+def test_a_search_that_amocrm_does_not_answer_names_no_phone_in_its_error():
+    wire, _ = scripted(httpx.Response(400, json={"title": "Bad Request", "detail": "query 9991234567"}))
+    with pytest.raises(AmoCrmRefused) as refused:
+        wire.amocrm.contacts_with("9991234567")
+    assert "9991234567" not in f"{refused.value} {wire.telemetry.lines}"
+
+
+def test_a_deleted_contact_does_not_exist():
+    wire, _ = scripted(httpx.Response(200, json={"id": 1, "is_deleted": True}))
+    assert wire.amocrm.contact(1) is None

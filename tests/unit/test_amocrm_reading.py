@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from functions.shared.adapters.amocrm import reading
+from functions.shared.crm import FieldValue
 from tests.amocrm_support import NOTHING, hal, scripted
 
 BARE_LEAD = {"id": 1, "_embedded": None, "source_id": None, "created_at": 1700000000}
@@ -34,8 +35,46 @@ def test_a_lead_with_the_main_contact_first():
 
 
 def test_null_and_missing_mean_the_same():
-    lead = reading.lead(BARE_LEAD)
-    assert (lead.contacts, lead.tags, lead.responsible_user_id) == ((), (), 0)
+    for row in (BARE_LEAD, {**BARE_LEAD, "name": None, "price": None, "custom_fields_values": None}):
+        lead = reading.lead(row)
+        assert (lead.contacts, lead.tags, lead.responsible_user_id) == ((), (), 0)
+        assert (lead.name, lead.price, lead.company, lead.loss_reason_id, lead.fields) == ("", 0, 0, None, ())
+
+
+def test_values_of_custom_fields_stay_as_they_came_and_empty_ones_are_left_out():
+    filled = {"field_id": 5, "field_name": "Итог", "field_code": None, "field_type": "select"}
+    values = [{"value": "Не целевой", "enum_id": 7, "enum_code": None}]
+    rows = [{**filled, "values": values}, {"field_id": 6}, {"field_id": 7, "values": None}]
+    lead = reading.lead({**BARE_LEAD, "custom_fields_values": rows})
+    assert lead.fields == (FieldValue(5, "Итог", "select", tuple(values)),)
+    assert (lead.filled(5), lead.filled(6)) == (lead.fields[0], None)
+
+
+def test_phones_and_emails_of_a_contact_are_known_by_the_codes_of_their_fields():
+    def multitext(code: str | None, *values: object) -> dict[str, object]:
+        return {"field_id": 1, "field_code": code, "field_type": "multitext", "values": [{"value": v} for v in values]}
+
+    rows = [multitext("PHONE", "+7 999", "", None, 333), multitext("EMAIL", "a@b.example"), multitext(None, "никто")]
+    contact = reading.contact({"id": 1, "name": "Анна", "custom_fields_values": rows})
+    assert (contact.name, contact.phones, contact.emails) == ("Анна", ("+7 999", "333"), ("a@b.example",))
+
+
+def test_nobody_is_shown_by_the_words_that_describe_a_contact_in_a_log():
+    contact = reading.contact({"id": 1, "name": "Анна", "custom_fields_values": None})
+    assert "Анна" not in repr(contact)
+
+
+def test_an_event_that_does_not_tell_both_places_is_no_move():
+    there = [{"lead_status": {"id": 70, "pipeline_id": 7}}]
+    row = {"entity_id": 5, "created_by": 11, "created_at": 1700000000, "value_before": there, "value_after": there}
+    assert reading.stage_change(row).before == (7, 70)
+    for broken in ([], None, {}, [{}], [{"lead_status": {"id": 70}}]):
+        assert reading.stage_change({**row, "value_before": broken}) is None
+
+
+def test_a_task_without_a_result_or_an_entity_has_none():
+    assert reading.task({"id": 1, "entity_id": None, "result": []}).lead_id == 0
+    assert reading.task({"id": 1, "entity_id": 5, "result": {"text": "Дозвонились"}}).result == "Дозвонились"
 
 
 def test_a_lead_in_the_recycle_bin_does_not_exist():
@@ -85,6 +124,7 @@ def test_the_account_tells_its_zone_and_whose_token_it_is():
 def test_notes_without_a_text_have_an_empty_one():
     rows = [{"id": 1, "entity_id": 5, "params": []}, {"id": 2, "entity_id": 5, "params": {"duration": 60}}]
     assert [reading.note(row).text for row in rows] == ["", ""]
+    assert [reading.note(row).params for row in rows] == [{}, {"duration": 60}]
 
 
 def test_an_account_without_users_to_see_has_none():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.shared.crm import NewNote, NewTask, OwnerChange
+from functions.shared.crm import FieldValue, LeadChange, Link, NewLead, NewNote, NewTask, OwnerChange, TaskChange
 from functions.shared.errors import AmbiguousWrite, AmoCrmRefused, AmoCrmUnauthorized, AmoCrmUnavailable
 from tests.amocrm_support import NOTHING, Wire, hal, html, problem, refusal, scripted
 
@@ -286,6 +286,108 @@ def test_a_rejected_token_is_no_refusal_of_the_items():
     wire, _ = scripted(problem(401))
     with pytest.raises(AmoCrmUnauthorized):
         wire.amocrm.change_owners(changes(1))
+
+
+def copy_row(lead_id: int, address: str = "https://demo.amocrm.ru/leads/detail/1") -> dict[str, Any]:
+    fields = [{"field_id": 3, "field_type": "url", "values": [{"value": address}]}]
+    return {"id": lead_id, "pipeline_id": 7, "created_at": 2_000_000_000, "custom_fields_values": fields}
+
+
+COPY = NewLead("Окна", 7, 70, 11, (3, "https://demo.amocrm.ru/leads/detail/1"))
+
+
+def test_a_new_lead_is_one_request():
+    wire, script = scripted(hal("leads", [{"id": 9, "request_id": "0"}]))
+    assert wire.amocrm.add_lead(COPY) == 9
+    assert [(request.method, request.url.path) for request in script.requests] == [("POST", "/api/v4/leads")]
+
+
+def test_after_a_lost_answer_the_oldest_lead_with_the_same_origin_is_the_new_one():
+    wire, script = scripted(html(504), hal("leads", [copy_row(8, "https://elsewhere.example"), copy_row(9)]))
+    assert wire.amocrm.add_lead(COPY) == 9
+    assert [request.method for request in script.requests] == ["POST", "GET"]
+    assert wire.clock.slept >= 5
+
+
+def test_a_lead_that_was_not_made_is_tried_once_more_and_no_oftener():
+    wire, script = scripted(html(504), NOTHING, hal("leads", [{"id": 9, "request_id": "0"}]))
+    assert wire.amocrm.add_lead(COPY) == 9
+    wire, script = scripted(html(504), NOTHING, html(504), NOTHING)
+    with pytest.raises(AmbiguousWrite):
+        wire.amocrm.add_lead(COPY)
+    assert [request.method for request in script.requests] == ["POST", "GET", "POST", "GET"]
+    wire, script = scripted(html(504), NOTHING, html(504), hal("leads", [copy_row(9)]))
+    assert wire.amocrm.add_lead(COPY) == 9
+
+
+def test_a_success_that_names_no_lead_is_looked_after():
+    wire, _ = scripted(NOTHING, hal("leads", [copy_row(9)]))
+    assert wire.amocrm.add_lead(COPY) == 9
+
+
+def test_a_refused_field_is_reported_with_its_path():
+    path = "custom_fields_values.1.values.0.value"
+    wire, _ = scripted(refusal(("0", path, "InvalidType")))
+    file = FieldValue(4, "Договор", "file", ({"value": {"file_uuid": "ab"}},))
+    result = wire.amocrm.change_leads([LeadChange(5, fields=(file, file))])
+    assert (result.done, result.refused) == (frozenset(), {5: f"{path}: InvalidType"})
+    wire, _ = scripted(refusal(("0", path, "InvalidType")))
+    with pytest.raises(AmoCrmRefused, match="InvalidType"):
+        wire.amocrm.add_lead(replace(COPY, fields=(file,)))
+
+
+def test_changes_that_do_not_stand_after_a_504_are_sent_once_more_and_no_oftener():
+    """GIVEN two changes of which one was done WHEN the answer is lost THEN only the other goes out again."""
+    rows = [{"id": 1, "pipeline_id": 7, "status_id": 71}, {"id": 2, "pipeline_id": 7, "status_id": 70}]
+    done = hal("leads", [{"id": 2, "request_id": "0"}])
+    wire, script = scripted(html(504), hal("leads", rows), done)
+    result = wire.amocrm.change_leads([LeadChange(1, (7, 71)), LeadChange(2, (7, 71))])
+    assert result.done == {1, 2}
+    assert [item["id"] for item in json.loads(script.requests[-1].content)] == [2]
+    wire, script = scripted(html(504), hal("leads", rows), html(504), hal("leads", rows))
+    with pytest.raises(AmbiguousWrite):
+        wire.amocrm.change_leads([LeadChange(2, (7, 71))])
+
+
+def test_two_changes_of_one_lead_never_go_out_in_one_batch():
+    wire, script = scripted(
+        hal("leads", [{"request_id": "0"}, {"request_id": "1"}]), hal("leads", [{"request_id": "0"}])
+    )
+    wire.amocrm.change_leads([LeadChange(1, price=1), LeadChange(2, price=2), LeadChange(1, price=3)])
+    sent = [[(item["id"], item["price"]) for item in json.loads(request.content)] for request in script.requests]
+    assert sent == [[(1, 1), (2, 2)], [(1, 3)]]
+
+
+def test_links_go_out_fifty_at_a_time_by_the_mass_variant_each_once():
+    wire, script = scripted(NOTHING)
+    links = [Link(5, contact) for contact in range(1, 61)]
+    wire.amocrm.link([*links, *links])
+    wire.amocrm.unlink(links)
+    asked = [(request.url.path, len(json.loads(request.content))) for request in script.requests]
+    assert asked == [
+        ("/api/v4/leads/link", 50), ("/api/v4/leads/link", 10),
+        ("/api/v4/leads/unlink", 50), ("/api/v4/leads/unlink", 10),
+    ]  # fmt: skip
+
+
+def test_an_unlink_that_is_refused_though_the_contact_still_hangs_there_is_an_error():
+    hanging = hal("leads", [{"id": 5, "_embedded": {"contacts": [{"id": 1, "is_main": True}]}}])
+    wire, _ = scripted(refusal(("0", "to_entity_type", "NotSupportedChoice")), hanging)
+    with pytest.raises(AmoCrmRefused, match="contacts 1 of lead 5: to_entity_type: NotSupportedChoice"):
+        wire.amocrm.unlink([Link(5, 1)])
+
+
+def test_a_link_whose_answer_is_lost_and_that_does_not_show_goes_out_again():
+    wire, script = scripted(html(504), hal("leads", [{"id": 5}]), NOTHING)
+    wire.amocrm.link([Link(5, 1)])
+    assert [request.method for request in script.requests] == ["POST", "GET", "POST"]
+
+
+def test_a_changed_task_is_known_by_its_own_id():
+    wire, script = scripted(refusal(("1", "id", "NotSupportedChoice")), hal("tasks", [{"id": 8, "request_id": "0"}]))
+    result = wire.amocrm.change_tasks([TaskChange(8, lead_id=5), TaskChange(9, lead_id=5)])
+    assert (result.done, result.refused) == ({8}, {9: "id: NotSupportedChoice"})
+    assert script.requests[0].method == "PATCH"
 
 
 UNSORTED = httpx.Response(200, json={"uid": "ab", "pipeline_id": 7, "_embedded": {"leads": [{"id": 5}]}})

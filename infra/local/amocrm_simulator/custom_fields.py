@@ -54,10 +54,12 @@ def _read_field(world: World, item: Item, entity: str, fields: dict[int, tuple[V
     if custom_field is None:
         return
     values = item.raw.get("values")
-    if values is None or values == []:
+    if values is None and "values" in item.raw:
         fields.pop(custom_field.id, None)
     elif not isinstance(values, list):
         item.refuse("values", "InvalidType", "This value should be of type array.")
+    elif not values:
+        item.refuse("values", "TooFew", "This collection should contain 1 element or more.")
     elif len(values) > 1 and custom_field.type in SINGLE:
         item.refuse("values", "TooMany", "This collection should contain 1 element or less.")
     else:
@@ -116,7 +118,8 @@ def _multitext(_: World, custom_field: CustomField, raw: Mapping[str, Any]) -> V
     enum = _enum(custom_field, raw)
     if enum is None and ("enum_id" in raw or "enum_code" in raw):
         raise Wrong("enum_id" if "enum_id" in raw else "enum_code", "NotSupportedChoice")
-    return Value(_string(raw), (enum or custom_field.enums[0]).id)
+    default = enum or next(iter(custom_field.enums), None)
+    return Value(_string(raw), default.id if default else None)
 
 
 def _enum(custom_field: CustomField, raw: Mapping[str, Any]) -> Enum | None:

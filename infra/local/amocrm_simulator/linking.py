@@ -63,28 +63,39 @@ def _contacts_of(world: World, entity_type: str, entity_id: int) -> list[Contact
 
 
 def link(change: Change, wanted: Link) -> None:
-    """Tie two entities; the feed tells it, no webhook does."""
+    """Tie two entities; the feed tells it, no webhook does. What is tied already stays as it is, the main contact too,
+    unless the link asks for another main one."""
     lead, contact, company = _sorted(change.world, wanted)
     if lead and contact:
         others = tuple(id_ for id_ in lead.contacts if id_ != contact.id)
-        people = (contact.id, *others) if wanted.is_main else (*others, contact.id)
-        change.world.put_lead(replace(lead, contacts=people))
+        if wanted.is_main:
+            change.world.put_lead(replace(lead, contacts=(contact.id, *others)))
+        elif contact.id not in lead.contacts:
+            change.world.put_lead(replace(lead, contacts=(*lead.contacts, contact.id)))
+        is_new = contact.id not in lead.contacts
     elif lead and company:
         change.world.put_lead(replace(lead, company_id=company.id))
+        is_new = lead.company_id != company.id
     elif contact and company:
         change.world.contacts.put(replace(contact, company_id=company.id))
-    _log(change, "entity_linked", wanted)
+        is_new = contact.company_id != company.id
+    else:
+        return
+    if is_new:
+        _log(change, "entity_linked", wanted)
 
 
 def unlink(change: Change, wanted: Link) -> None:
     """Untie two entities; nothing happens when they are not tied."""
     lead, contact, company = _sorted(change.world, wanted)
-    if lead and contact:
+    if lead and contact and contact.id in lead.contacts:
         change.world.put_lead(replace(lead, contacts=tuple(id_ for id_ in lead.contacts if id_ != contact.id)))
-    elif lead and company:
+    elif lead and company and lead.company_id == company.id:
         change.world.put_lead(replace(lead, company_id=None))
-    elif contact and company:
+    elif contact and company and contact.company_id == company.id:
         change.world.contacts.put(replace(contact, company_id=None))
+    else:
+        return
     _log(change, "entity_unlinked", wanted)
 
 

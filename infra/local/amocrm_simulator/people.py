@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from infra.local.amocrm_simulator import contacts, leads, notes, tasks, unsorted
+from infra.local.amocrm_simulator import contacts, leads, linking, notes, tasks, unsorted
 from infra.local.amocrm_simulator.contacts import ContactPlan
 from infra.local.amocrm_simulator.lead_plan import LeadPlan
+from infra.local.amocrm_simulator.linking import Link
 from infra.local.amocrm_simulator.model import Contact, Lead, Note, Unsorted, User, Value, Webhook
 from infra.local.amocrm_simulator.notes import NotePlan
 from infra.local.amocrm_simulator.tags import TagPlan
@@ -65,6 +66,28 @@ class Person:
     def rename(self, lead_id: int, name: str) -> Lead:
         return self._change(self._lead(lead_id), {"name": name})
 
+    def price(self, lead_id: int, price: int) -> Lead:
+        """Write the «Бюджет»."""
+        return self._change(self._lead(lead_id), {"price": price})
+
+    def fill_in(self, lead_id: int, field_id: int, *values: Value) -> Lead:
+        """Fill in a custom field, or empty it when no value is given."""
+        lead = self._lead(lead_id)
+        others = {id_: filled for id_, filled in lead.fields.items() if id_ != field_id}
+        with self._world.change(self.id) as change:
+            fields = {**others, **({field_id: values} if values else {})}
+            return leads.update(change, LeadPlan(fields=fields), lead_id)
+
+    def link(self, lead_id: int, contact_id: int) -> None:
+        """Add a contact to the card."""
+        with self._world.change(self.id) as change:
+            linking.link(change, Link("leads", self._lead(lead_id).id, "contacts", contact_id))
+
+    def unlink(self, lead_id: int, contact_id: int) -> None:
+        """Take a contact off the card."""
+        with self._world.change(self.id) as change:
+            linking.unlink(change, Link("leads", self._lead(lead_id).id, "contacts", contact_id))
+
     def delete_lead(self, lead_id: int) -> None:
         """Into the recycle bin. A lead in «Неразобранное» is declined by that."""
         item = self._item_of(lead_id)
@@ -106,7 +129,7 @@ class Person:
         for note in self._world.notes.all():
             if (note.entity_type, note.entity_id) == ("leads", gone.id):
                 self._world.notes.put(replace(note, entity_id=kept.id))
-        for task_id in list(self._world.tasks_of.pop(("leads", gone.id), {})):
+        for task_id in list(self._world.tasks_of.get(("leads", gone.id), {})):
             task = self._world.tasks.get(task_id)
             if task is not None:
                 self._world.put_task(replace(task, entity_id=kept.id))
@@ -129,10 +152,13 @@ class Person:
 
     # Contacts, tasks, notes
 
-    def create_contact(self, name: str, phone: str | None = None, *, owner: int | None = None) -> Contact:
+    def create_contact(
+        self, name: str, phone: str | None = None, email: str | None = None, *, owner: int | None = None
+    ) -> Contact:
         changes = {"name": name, "responsible_user_id": self.id if owner is None else owner}
         with self._world.change(self.id) as change:
-            fields = phone_field(self._world, phone) if phone else {}
+            fields = multitext_field(self._world, "PHONE", phone) if phone else {}
+            fields |= multitext_field(self._world, "EMAIL", email) if email else {}
             return contacts.create(change, ContactPlan(changes, fields=fields), "contacts")
 
     def complete_task(self, task_id: int, result: str = "") -> None:
@@ -203,5 +229,10 @@ class Person:
 
 def phone_field(world: World, phone: str) -> dict[int, tuple[Value, ...]]:
     """The field PHONE of a contact with one number."""
-    field = next(field for field in world.custom_fields.values() if (field.entity, field.code) == ("contacts", "PHONE"))
-    return {field.id: (Value(phone, field.enums[0].id),)}
+    return multitext_field(world, "PHONE", phone)
+
+
+def multitext_field(world: World, code: str, value: str) -> dict[int, tuple[Value, ...]]:
+    """The field PHONE or EMAIL of a contact with one value."""
+    field = next(field for field in world.custom_fields.values() if (field.entity, field.code) == ("contacts", code))
+    return {field.id: (Value(value, field.enums[0].id),)}

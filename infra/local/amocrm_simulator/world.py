@@ -182,6 +182,9 @@ class World:
         self.leads.put(lead)
 
     def put_task(self, task: Task) -> None:
+        before = self.tasks.get(task.id)
+        if before is not None and before.entity_type is not None and before.entity_id is not None:
+            self.tasks_of[before.entity_type, before.entity_id].pop(task.id, None)
         if task.entity_type is not None and task.entity_id is not None:
             self.tasks_of[task.entity_type, task.entity_id][task.id] = None
         self.tasks.put(task)

@@ -1,4 +1,5 @@
 """amoCRM REST v4 behind the port `AmoCrm`.
 
-gateway builds rest (the port) → lists, workload, writing → client (HTTP) → answers, retry, tokens, budget.
+gateway builds rest (the port) → reader, unsorted, workload, lead_writer, activity → lists (reading), writing (payloads,
+standing) → client (HTTP) → answers, retry, tokens, budget.
 """

@@ -104,14 +104,14 @@ class AmoCrmClient:
             self._make_sure_of_account()
             return None
 
-    def pages(self, path: str, key: str, query: Query = ()) -> Iterator[Page]:
-        """The pages of a list until amoCRM announces no next one, or answers 204.
+    def pages(self, path: str, key: str, query: Query = (), size: int | None = None) -> Iterator[Page]:
+        """The pages of a list, `size` rows each, until amoCRM announces no next one, or answers 204.
 
         `_links.next` is only taken as a sign, its address is never called. After `max_pages` the list is cut
         with a warning: no question of ours has so many answers.
         """
         for number in range(1, self.config.max_pages + 1):
-            body = self.get(path, [*query, ("page", number), ("limit", self.config.read_size)])
+            body = self.get(path, [*query, ("page", number), ("limit", size or self.config.read_size)])
             if body is None:
                 return
             rows = (body.get("_embedded") or {}).get(key) or []

@@ -27,6 +27,8 @@ class AmoCrmConfig:
     """Recommended by amoCRM; 250 is the hard limit (amoCRM API: recommendations)."""
     read_size: int = 250
     """The largest page; above it amoCRM answers 422."""
+    events_size: int = 100
+    """The same for the history (amoCRM API: events)."""
     query_length: int = 6_400
     """Characters of a query string: nginx refuses request lines above 8 KiB, and the path and proxies want room."""
     max_pages: int = 40

@@ -76,13 +76,15 @@ class Lists:
             found |= {row["id"]: row for row in self.rows(path, key, query, partial(_has, "entity_id", set(chunk)))}
         return list(found.values())
 
-    def rows(self, path: str, key: str, query: Query, belongs: Callable[[Json], bool]) -> Iterator[Json]:
-        """The rows of all pages that belong to the question.
+    def rows(
+        self, path: str, key: str, query: Query, belongs: Callable[[Json], bool], size: int | None = None
+    ) -> Iterator[Json]:
+        """The rows of all pages (of `size` where it is given) that belong to the question.
 
         A few strangers are harmless (an index that lags behind), and a list without a next page is complete in any
         case. A page of mostly strangers with another to come means that the filter is ignored: raises FilterIgnored.
         """
-        for page in self._client.pages(path, key, query):
+        for page in self._client.pages(path, key, query, size):
             mine = [row for row in page.rows if belongs(row)]
             if page.more and len(mine) < len(page.rows) / 2:
                 raise FilterIgnored(path)

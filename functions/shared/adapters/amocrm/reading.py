@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from functions.shared.adapters.amocrm.answers import Json
-from functions.shared.crm import Account, Contact, Lead, Note, Task, UnsortedItem, User
+from functions.shared.crm import Account, Contact, FieldValue, Lead, Note, StageChange, Task, UnsortedItem, User
 
 
 def lead(row: Json) -> Lead:
@@ -25,6 +25,11 @@ def lead(row: Json) -> Lead:
         contacts=tuple(_main_first(row)),
         created_by=int(row.get("created_by") or 0),
         is_deleted=bool(row.get("is_deleted")),
+        name=str(row.get("name") or ""),
+        price=int(row.get("price") or 0),
+        company=next((int(linked["id"]) for linked in _embedded(row, "companies")), 0),
+        loss_reason_id=row.get("loss_reason_id"),
+        fields=tuple(_fields(row)),
     )
 
 
@@ -34,6 +39,9 @@ def contact(row: Json) -> Contact:
         responsible_user_id=int(row.get("responsible_user_id") or 0),
         created_at=moment(row.get("created_at")),
         leads=tuple(int(linked["id"]) for linked in _embedded(row, "leads")),
+        name=str(row.get("name") or ""),
+        phones=tuple(_values_of(row, "PHONE")),
+        emails=tuple(_values_of(row, "EMAIL")),
     )
 
 
@@ -76,27 +84,43 @@ def account(row: Json) -> Account:
 
 
 def task(row: Json) -> Task:
+    """`result` is an empty list until there is one (amoCRM API: tasks)."""
+    result = row.get("result")
     return Task(
         id=int(row["id"]),
-        lead_id=int(row["entity_id"]),
+        lead_id=int(row.get("entity_id") or 0),
         responsible_user_id=int(row.get("responsible_user_id") or 0),
         text=str(row.get("text") or ""),
         created_at=moment(row.get("created_at")),
         complete_till=moment(row.get("complete_till")),
         is_completed=bool(row.get("is_completed")),
         task_type_id=int(row.get("task_type_id") or 0),
+        result=str(result.get("text") or "") if isinstance(result, dict) else "",
     )
 
 
 def note(row: Json) -> Note:
     """A note of any type; those without a text (calls, files) have an empty one."""
-    params = row.get("params") or {}
+    sent = row.get("params")
+    params = sent if isinstance(sent, dict) else {}
     return Note(
         id=int(row["id"]),
         lead_id=int(row["entity_id"]),
-        text=str(params.get("text") or "") if isinstance(params, dict) else "",
+        text=str(params.get("text") or ""),
         created_at=moment(row.get("created_at")),
+        kind=str(row.get("note_type") or ""),
+        params=params,
+        created_by=int(row.get("created_by") or 0),
     )
+
+
+def stage_change(row: Json) -> StageChange | None:
+    """An event `lead_status_changed` (amoCRM API: events); None if it does not tell both places."""
+    before, after = (_place(row.get(key)) for key in ("value_before", "value_after"))
+    if before is None or after is None:
+        return None
+    by = int(row.get("created_by") or 0)
+    return StageChange(int(row["entity_id"]), before, after, by, moment(row.get("created_at")))
 
 
 def stages(pipeline: Json) -> list[int]:
@@ -116,3 +140,32 @@ def _main_first(row: Json) -> Iterator[int]:
     linked = _embedded(row, "contacts")
     yield from (int(each["id"]) for each in linked if each.get("is_main"))
     yield from (int(each["id"]) for each in linked if not each.get("is_main"))
+
+
+def _fields(row: Json) -> Iterator[FieldValue]:
+    """The custom fields that hold something."""
+    for filled in row.get("custom_fields_values") or []:
+        values = tuple(filled.get("values") or ())
+        if values:
+            kind, name, code = (str(filled.get(f"field_{key}") or "") for key in ("type", "name", "code"))
+            yield FieldValue(int(filled["field_id"]), name, kind, values, code)
+
+
+def _values_of(row: Json, code: str) -> Iterator[str]:
+    """What stands in a predefined field, as it was typed."""
+    yield from (
+        str(value["value"])
+        for filled in _fields(row)
+        if filled.code == code
+        for value in filled.values
+        if value.get("value")
+    )
+
+
+def _place(values: Json) -> tuple[int, int] | None:
+    """(pipeline id, status id)"""
+    for value in values if isinstance(values, list) else []:
+        status = value.get("lead_status") or {}
+        if status.get("pipeline_id") and status.get("id"):
+            return int(status["pipeline_id"]), int(status["id"])
+    return None

@@ -7,13 +7,15 @@ after an ambiguous answer we look for what stands already, and only the rest goe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from functions.shared.adapters.amocrm.answers import Json
 from functions.shared.adapters.amocrm.client import AmoCrmClient
-from functions.shared.crm import BatchResult, NewNote, NewTask, OwnerChange
+from functions.shared.crm import BatchResult
 from functions.shared.errors import (
     AmbiguousWrite,
     AmoCrmNotFound,
@@ -21,7 +23,10 @@ from functions.shared.errors import (
     ConveyorError,
 )
 
-ItemT = TypeVar("ItemT", OwnerChange, NewTask, NewNote)
+CLOCK_DIFFERENCE = timedelta(minutes=1)
+"""How far amoCRM's `created_at` may lie before our own time."""
+
+ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Kind(Generic[ItemT]):
     """One kind of batch write: where it goes, what an item looks like, and how to see which items stand already.
 
     `standing(items)` returns the items whose effect can be seen in amoCRM. `repeats` is how often what does not
-    stand may go out again after an ambiguous answer.
+    stand may go out again after an ambiguous answer. `is_itemised`: a success names the items that it did.
     """
 
     method: str
@@ -38,39 +43,48 @@ class Kind(Generic[ItemT]):
     payload: Callable[[ItemT], dict[str, Any]]
     standing: Callable[[Sequence[ItemT]], list[ItemT]]
     repeats: int
+    is_itemised: bool = True
 
 
 @dataclass
-class _Outcome(Generic[ItemT]):
+class Outcome(Generic[ItemT]):
+    """What became of every item; `refused` with amoCRM's reason."""
+
     done: list[ItemT] = field(default_factory=list)
     refused: list[tuple[ItemT, str]] = field(default_factory=list)
 
-    def result(self) -> BatchResult:
-        """By lead: refused if anything of it was, done only if everything of it stands."""
-        refused = {item.lead_id: reason for item, reason in self.refused}
-        return BatchResult(frozenset(item.lead_id for item in self.done) - refused.keys(), refused)
+    def by(self, id_of: Callable[[ItemT], int]) -> BatchResult:
+        """By lead or task: refused if anything of it was, done only if everything of it stands."""
+        refused = {id_of(item): reason for item, reason in self.refused}
+        return BatchResult(frozenset(map(id_of, self.done)) - refused.keys(), refused)
 
 
 class BatchWriter:
     def __init__(self, client: AmoCrmClient) -> None:
         self._client = client
 
-    def write(self, kind: Kind[ItemT], items: Sequence[ItemT]) -> BatchResult:
+    def write(self, kind: Kind[ItemT], items: Sequence[ItemT]) -> Outcome[ItemT]:
         """Write all items, `write_size` a request.
 
         Raises AmoCrmUnavailable if a request was not done, AmbiguousWrite if that could not be found out; requests
         before that one have been done, so the caller must look before it writes again.
         """
         size = self._client.config.write_size
-        outcome: _Outcome[ItemT] = _Outcome()
+        outcome: Outcome[ItemT] = Outcome()
         chunks = [items[start : start + size] for start in range(0, len(items), size)]
         if len(chunks) > 1:
             self._client.budget.expect(len(chunks))
         for chunk in chunks:
             self._deliver(kind, chunk, outcome, kind.repeats)
-        return outcome.result()
+        return outcome
 
-    def _deliver(self, kind: Kind[ItemT], items: Sequence[ItemT], outcome: _Outcome[ItemT], repeats: int) -> None:
+    def write_all(self, kind: Kind[ItemT], batches: Iterable[Sequence[ItemT]]) -> Outcome[ItemT]:
+        """Batches one after the other. Raises the same."""
+        outcomes = [self.write(kind, batch) for batch in batches]
+        done = [item for outcome in outcomes for item in outcome.done]
+        return Outcome(done, [refused for outcome in outcomes for refused in outcome.refused])
+
+    def _deliver(self, kind: Kind[ItemT], items: Sequence[ItemT], outcome: Outcome[ItemT], repeats: int) -> None:
         if not items:
             return
         try:
@@ -80,13 +94,13 @@ class BatchWriter:
         except AmbiguousWrite as unclear:
             self._deliver_missing(kind, items, outcome, repeats, unclear)
 
-    def _send(self, kind: Kind[ItemT], items: Sequence[ItemT], outcome: _Outcome[ItemT]) -> None:
+    def _send(self, kind: Kind[ItemT], items: Sequence[ItemT], outcome: Outcome[ItemT]) -> None:
         body = [kind.payload(item) | {"request_id": str(index)} for index, item in enumerate(items)]
         answer = self._client.write(kind.method, kind.path, body)
         rows: list[Json] = ((answer or {}).get("_embedded") or {}).get(kind.key) or []
         confirmed = {str(row.get("request_id")) for row in rows}
         for index, item in enumerate(items):
-            if len(rows) == len(items) or str(index) in confirmed:
+            if not kind.is_itemised or len(rows) == len(items) or str(index) in confirmed:
                 outcome.done.append(item)
             else:
                 outcome.refused.append((item, "amoCRM left it out of its answer"))
@@ -95,7 +109,7 @@ class BatchWriter:
         self,
         kind: Kind[ItemT],
         items: Sequence[ItemT],
-        outcome: _Outcome[ItemT],
+        outcome: Outcome[ItemT],
         repeats: int,
         refusal: AmoCrmRefused | AmoCrmNotFound,
     ) -> None:
@@ -116,7 +130,7 @@ class BatchWriter:
         self,
         kind: Kind[ItemT],
         items: Sequence[ItemT],
-        outcome: _Outcome[ItemT],
+        outcome: Outcome[ItemT],
         repeats: int,
         unclear: AmbiguousWrite,
     ) -> None:
@@ -134,6 +148,19 @@ class BatchWriter:
             self._deliver(kind, half, outcome, repeats - 1)
 
 
+def rounds(items: Sequence[ItemT], id_of: Callable[[ItemT], int]) -> list[list[ItemT]]:
+    """Batches in which no id comes twice: amoCRM does not say in which order it takes the items of one."""
+    batches: list[list[ItemT]] = []
+    seen: Counter[int] = Counter()
+    for item in items:
+        at = seen[id_of(item)]
+        seen[id_of(item)] += 1
+        if at == len(batches):
+            batches.append([])
+        batches[at].append(item)
+    return batches
+
+
 def _halves(items: Sequence[ItemT]) -> Iterator[Sequence[ItemT]]:
     """504 and timeouts ask for smaller batches (amoCRM API: recommendations)."""
     middle = (len(items) + 1) // 2
@@ -146,23 +173,3 @@ def _without(items: Sequence[ItemT], taken: Sequence[ItemT]) -> list[ItemT]:
     for item in taken:
         left.remove(item)
     return left
-
-
-def owner_payload(change: OwnerChange) -> dict[str, Any]:
-    """Nothing but the owner, above all no `updated_at`: amoCRM has no lock, an old value could undo another's work."""
-    return {"id": change.lead_id, "responsible_user_id": change.responsible_user_id}
-
-
-def task_payload(task: NewTask) -> dict[str, Any]:
-    return {
-        "entity_type": "leads",
-        "entity_id": task.lead_id,
-        "responsible_user_id": task.responsible_user_id,
-        "task_type_id": task.task_type_id,
-        "text": task.text,
-        "complete_till": int(task.complete_till.timestamp()),
-    }
-
-
-def note_payload(note: NewNote) -> dict[str, Any]:
-    return {"entity_id": note.lead_id, "note_type": "common", "params": {"text": note.text}}

@@ -62,9 +62,12 @@ TYPES = {
 
 @api.get("/events")
 def list_events() -> Response:
-    """Newest first."""
+    """Newest first. A feed that lags behind by seconds shows an event once its whole second lies back so far."""
     world, with_ = the_world(), with_params()
-    found = listing.chosen(reversed(world.events), FILTERS, listing.filters_sent())
+    sent = listing.filters_sent()
+    lag = listing.lag(filtered=bool(sent))
+    known = (event for event in reversed(world.events) if not lag or event.created_at + 1 <= world.timestamp() - lag)
+    found = listing.chosen(known, FILTERS, sent)
     return listing.paged("events", found, lambda event: _shown(world, event, with_), largest=AT_MOST)
 
 
