@@ -19,6 +19,9 @@ from functions.shared.hours import WorkingHours
 EXCHANGE, MAIN, AFTERCARE, WARM_UP = "exchange", "main", "aftercare", "warm_up"
 """Roles of the four pipelines; a firm may call them as it likes."""
 
+LEVEL_OF = {EXCHANGE: 1, WARM_UP: 1, MAIN: 2, AFTERCARE: 3}
+"""The level of the conveyor that works a pipeline."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -186,7 +189,8 @@ class Department:
     `hop_limit` is how often a lead may be routed within an hour. `answers` are the enum ids of «Итог квалификации»
     (custom field `answer_field`) by key; `origin_field` is the custom field with the address of the card a copy comes
     from; 0 where the account has none. `head` and `marketing` are user ids, None where nobody is named. `country` (ISO
-    3166) is where phones without a country code are from.
+    3166) is where phones without a country code are from. `names` is what people call things: stages by their place
+    (`exchange.qualified`), loss reasons by `reason.<key>`, answers by `answer.<key>`.
     """
 
     version: int
@@ -211,6 +215,11 @@ class Department:
     marketing: int | None = None
     merging: Merging = Merging()
     country: str = "RU"
+    names: dict[str, str] = field(default_factory=dict)
+
+    def called(self, key: object) -> str:
+        """What people call a place, `reason.<key>` or `answer.<key>`; the key where nobody knows."""
+        return self.names.get(str(key), str(key))
 
     def pipeline(self, pipeline_id: int) -> Pipeline | None:
         return next((pipeline for pipeline in self.pipelines if pipeline.id == pipeline_id), None)
@@ -246,8 +255,8 @@ class Department:
         return next((team for team in self.teams if team.name == name), None)
 
     def team_of_pipeline(self, role: str) -> Team:
-        """Who works the new leads of a pipeline: the exchange and warm-up are level 1, main 2, aftercare 3."""
-        return self.team_of_level({EXCHANGE: 1, WARM_UP: 1, MAIN: 2, AFTERCARE: 3}[role])
+        """Who works the new leads of a pipeline."""
+        return self.team_of_level(LEVEL_OF[role])
 
     def pipelines_of(self, team: Team) -> list[Pipeline]:
         """The pipelines whose leads the team works."""

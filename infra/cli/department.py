@@ -15,6 +15,7 @@ from functions.shared.errors import AmbiguousWrite, DepartmentInvalid, Finding
 from infra.cli.records import Endpoint, TableName, explained, open_records
 from infra.department.file import DepartmentFile, load
 from infra.department.preset import MODELS
+from infra.department.sentences import route_lines
 
 INVALID = 2
 """Exit code for a file that has to be corrected; 1 is for everything else that went wrong."""
@@ -22,9 +23,15 @@ INVALID = 2
 File = Annotated[Path, typer.Argument(help="The department, see department.example.yaml.", metavar="FILE")]
 
 
+def _hooks_url(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or "/hooks/" not in value or "<" in value:
+        raise typer.BadParameter("give https://<host>/hooks/<token>, the output HookUrl with your token in its place")
+    return value
+
+
 def check(file: File) -> None:
     """Say whether FILE is a valid department, and what it says; amoCRM is not asked."""
-    with _explained():
+    with explained_file():
         department = load(file)
         _print_summary(department)
         _print_notices(department.notices)
@@ -35,7 +42,14 @@ def apply(
     *,
     base_url: Annotated[str, typer.Option(envvar="AMOCRM_BASE_URL", help="https://<account>.amocrm.ru")],
     token: Annotated[str, typer.Option(envvar="AMOCRM_TOKEN", help="An administrator's token.")],
-    hook_url: Annotated[str, typer.Option(help="Where amoCRM reports new leads: output HookUrl, with your token.")],
+    hook_url: Annotated[
+        str,
+        typer.Option(
+            callback=_hooks_url,
+            help="Where amoCRM's webhooks arrive, https://<host>/hooks/<token>: output HookUrl with your token in its "
+            "place; /leads and /stages are put behind it.",
+        ),
+    ],
     table: TableName,
     endpoint: Endpoint = None,
 ) -> None:
@@ -43,7 +57,7 @@ def apply(
     from infra.department.amocrm import open_client
     from infra.department.apply import apply as apply_department
 
-    with _explained():
+    with explained_file():
         clock, records = SystemClock(), open_records(table, endpoint)
         client = open_client(base_url, token, clock)
         applied = apply_department(load(file), client, records.departments, records.waiting_room, hook_url, clock.now())
@@ -65,6 +79,9 @@ def _print_summary(file: DepartmentFile) -> None:
             print(f"    {member.email}: weight {member.weight}{hours}{zone}{paused}")
     for pipeline in file.pipelines:
         print(f"  «{pipeline.name}»: {' → '.join(stage.name for stage in pipeline.stages)}")
+    print("  routes:")
+    for line in route_lines(file):
+        print(f"    {line}")
 
 
 def _print_notices(notices: Iterable[Finding]) -> None:
@@ -73,7 +90,7 @@ def _print_notices(notices: Iterable[Finding]) -> None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained_file() -> Iterator[None]:
     """Errors of ours as text for a person instead of a traceback."""
     with explained():
         try:

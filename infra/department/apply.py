@@ -25,6 +25,13 @@ from infra.department.resolve import check_account, resolve
 LEADS_HOOK = ("add_lead", "add_unsorted", "delete_unsorted", "delete_lead", "restore_lead")
 """What the leads hook is told. Not `update_lead`: each write of ours would come back."""
 
+STAGES_HOOK = ("status_lead", "update_lead", "add_lead")
+"""What the stages hook is told: of a card that was moved, of what its field «Итог квалификации» says, and of one that
+was made right in a stage from which a route leads."""
+
+HOOKS = {"leads": LEADS_HOOK, "stages": STAGES_HOOK}
+"""The webhooks by the end of their address."""
+
 _STEP = 10
 """Between the places of two stages, as amoCRM numbers its own."""
 
@@ -44,25 +51,39 @@ def apply(
     client: AmoCrmClient,
     departments: Departments,
     waiting_room: WaitingRoom,
-    leads_hook: str,
+    hooks_url: str,
     now: datetime,
 ) -> Applied:
-    """`leads_hook` is the full URL that amoCRM shall call; leads that wait are due `now` if the department changed.
+    """`hooks_url` is where amoCRM's calls come in, `https://<host>/hooks/<token>`, with or without the end of one of
+    the hooks; leads that wait are due `now` if the department changed.
 
-    Raises DepartmentInvalid before anything is written if people are missing or the account is another one, and
-    whatever the client raises; then apply again.
+    Raises DepartmentInvalid before anything is written if people are missing, the account is another one or a field of
+    ours is of another type, and whatever the client raises; then apply again.
     """
     directory = read_directory(client)
     notices = check_account(file, directory)
-    changes = [*_pipelines(file, directory, client), *_loss_reasons(file, directory, client)]
+    changes = [
+        *_pipelines(file, directory, client),
+        *_loss_reasons(file, directory, client),
+        *_fields(file, directory, client),
+    ]
     known = departments.newest_version()
     department = departments.store(resolve(file, read_directory(client) if changes else directory))
     if department.version != known:
         changes.append(f"stored version {department.version} of the department")
         changes += _woken(department, waiting_room, now)
-    # the hook comes last: amoCRM may call it at once, and then the department must be there
-    changes += _webhook(client, leads_hook)
+    # the hooks come last: amoCRM may call them at once, and then the department must be there
+    for name, settings in HOOKS.items():
+        changes += _webhook(client, name, f"{hooks_base(hooks_url)}/{name}", settings)
     return Applied(department, tuple(changes), (*file.notices, *notices))
+
+
+def hooks_base(url: str) -> str:
+    """The common part of the hooks' addresses, from it or from one of them."""
+    base = url.rstrip("/")
+    for name in HOOKS:
+        base = base.removesuffix(f"/{name}")
+    return base
 
 
 def create_users(file: DepartmentFile, client: AmoCrmClient) -> list[str]:
@@ -106,6 +127,22 @@ def _loss_reasons(file: DepartmentFile, directory: Directory, client: AmoCrmClie
         yield from (f"created loss reason «{name}»" for name in missing)
 
 
+def _fields(file: DepartmentFile, directory: Directory, client: AmoCrmClient) -> Iterator[str]:
+    """All missing fields in one request, then the choices that an existing one lacks."""
+    missing = [name for name in file.fields if name.casefold() not in directory.fields]
+    if missing:
+        client.write("POST", "leads/custom_fields", [_new_field(file, name) for name in missing])
+        yield from (f"created the field «{name}» of leads" for name in missing)
+    if found := directory.fields.get(file.answer_field.casefold()):
+        lacking = [name for name in file.answers.values() if name.casefold() not in found.choices]
+        if lacking:
+            # a choice that is not sent again with its id counts as deleted (amoCRM API: custom fields)
+            last = max((int(enum["sort"]) for enum in found.enums), default=0)
+            added = [{"value": name, "sort": last + (number + 1) * _STEP} for number, name in enumerate(lacking)]
+            client.write("PATCH", f"leads/custom_fields/{found.id}", {"enums": [*found.enums, *added]})
+            yield from (f"added «{name}» to the field «{found.name}»" for name in lacking)
+
+
 def _woken(department: Department, waiting_room: WaitingRoom, now: datetime) -> Iterator[str]:
     """Under the new version somebody may take what nobody could, perhaps weeks before the check that was planned."""
     woken = sum(waiting_room.wake(team.name, now) for team in department.teams)
@@ -113,16 +150,16 @@ def _woken(department: Department, waiting_room: WaitingRoom, now: datetime) -> 
         yield f"waiting leads to be looked at again: {woken}"
 
 
-def _webhook(client: AmoCrmClient, destination: str) -> Iterator[str]:
+def _webhook(client: AmoCrmClient, name: str, destination: str, settings: tuple[str, ...]) -> Iterator[str]:
     """Whether a POST on an existing URL adds to its settings or replaces them is not documented, and no call switches
     a disabled hook on again: so a hook that is not right is removed and made anew."""
     found = _hook(client, destination)
-    if found and not found.get("disabled") and set(found["settings"]) == set(LEADS_HOOK):
+    if found and not found.get("disabled") and set(found["settings"]) == set(settings):
         return
     if found:
         client.write("DELETE", "webhooks", {"destination": destination})
-    client.write("POST", "webhooks", {"destination": destination, "settings": list(LEADS_HOOK)})
-    yield "renewed the webhook for leads" if found else "created the webhook for leads"
+    client.write("POST", "webhooks", {"destination": destination, "settings": list(settings)})
+    yield f"{'renewed' if found else 'created'} the webhook for {name}"
 
 
 def _hook(client: AmoCrmClient, destination: str) -> dict[str, Any] | None:
@@ -146,6 +183,14 @@ def _new_pipeline(plan: PipelinePlan, sort: int) -> dict[str, Any]:
 
 def _new_stage(stage: StagePlan, sort: int) -> dict[str, Any]:
     return {"name": stage.name, "sort": sort, "color": stage.color}
+
+
+def _new_field(file: DepartmentFile, name: str) -> dict[str, Any]:
+    if name == file.answer_field:
+        choices = [{"value": text, "sort": (number + 1) * _STEP} for number, text in enumerate(file.answers.values())]
+        return {"name": name, "type": file.fields[name], "enums": choices}
+    # people read the address of the original card, nobody should write another one
+    return {"name": name, "type": file.fields[name], "is_api_only": True}
 
 
 def _new_user(email: str, language: str) -> dict[str, Any]:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from functions.shared.channels import CHANNELS
+from functions.shared.department import MergeMode
 from functions.shared.errors import Finding
 from infra.department.document import Document, Path, dotted
 from infra.department.findings import choice
+from infra.department.machine import Mistake, mistakes_between, mistakes_of, mistakes_of_all
 from infra.department.plan import PipelinePlan
 from infra.department.preset import MODELS
-from infra.department.schema import DepartmentSpec
+from infra.department.routes import Routes
+from infra.department.schema import DepartmentSpec, RoutingSpec
 
 _UNREAD = ("meetings", "aftercare")
 
@@ -53,6 +56,28 @@ def _members(document: Document, team: str, members: list[Any], channels: list[s
                 yield Finding(dotted(place), document.line(place), repr(channel), choice(channel, channels))
 
 
+def state_machine(read: Routes, spec: RoutingSpec, document: Document) -> Iterator[Finding]:
+    """What is wrong with the routes that could be read, alone and with each other."""
+    found = [mistake for route in read.routes for mistake in mistakes_of(route)]
+    found += mistakes_between(read.routes, spec.routes)
+    return (_finding(mistake, document) for mistake in found)
+
+
+def whole_machine(
+    read: Routes, spec: RoutingSpec, pipelines: tuple[PipelinePlan, ...], document: Document
+) -> Iterator[Finding]:
+    """What is wrong with all routes together; says something only where each of them is right."""
+    mistakes = mistakes_of_all(read.routes, pipelines, spec.distribute.pipelines, spec.routes)
+    return (_finding(mistake, document) for mistake in mistakes)
+
+
+def _finding(mistake: Mistake, document: Document) -> Finding:
+    is_given = mistake.path[:1] in document.lines
+    return Finding(
+        dotted(mistake.path), document.line(mistake.path) if is_given else None, mistake.value, mistake.remedy
+    )
+
+
 def notices(spec: DepartmentSpec, document: Document) -> Iterator[Finding]:
     for section in _UNREAD:
         if section in spec.model_fields_set:
@@ -62,6 +87,14 @@ def notices(spec: DepartmentSpec, document: Document) -> Iterator[Finding]:
         if all(member.paused for member in team.members):
             remedy = "its leads wait until somebody is back" if team.duty is None else "its leads go to the duty person"
             yield Finding(f"teams.{name}", document.line(("teams", name)), "everybody is paused", remedy)
+    for name, route in spec.routes.items():
+        told = route.task.assignee if route and route.task else "owner"
+        if told != "owner" and getattr(spec, told) is None:
+            path = ("routes", name, "task")
+            yield Finding(dotted(path), document.line(path), f"for {told}", f"goes to the lead's owner: add {told}:")
+    if spec.country is None and spec.language != "ru" and spec.merging.mode is not MergeMode.OFF:
+        remedy = "phones without a country code are not compared: add it, such as country: GB"
+        yield Finding("country", None, "is not given", remedy)
 
 
 def name_clashes(pipelines: tuple[PipelinePlan, ...], document: Document) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
-"""What an amoCRM account has that a department is resolved to: people, pipelines, loss reasons."""
+"""What an amoCRM account has that a department is resolved to: people, pipelines, loss reasons, the fields of leads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,22 +28,40 @@ class CrmPipeline:
 
 
 @dataclass(frozen=True)
+class CrmField:
+    """A custom field of leads. `kind` is amoCRM's type; `enums` what can be chosen, as amoCRM gives it: to add a choice
+    all of them are sent again (amoCRM API: custom fields)."""
+
+    id: int
+    name: str
+    kind: str
+    enums: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def choices(self) -> dict[str, int]:
+        """The ids by casefolded text."""
+        return _by_name((enum["value"], int(enum["id"])) for enum in self.enums)
+
+
+@dataclass(frozen=True)
 class Directory:
-    """`users` by casefolded e-mail, `pipelines` and `loss_reasons` by casefolded name. Archived pipelines are left
-    out; of two things with one name the older one counts."""
+    """`users` by casefolded e-mail; `pipelines`, `loss_reasons` and `fields` (of leads) by casefolded name. Archived
+    pipelines are left out; of two things with one name the older one counts."""
 
     account_id: int
     subdomain: str
     users: dict[str, User]
     pipelines: dict[str, CrmPipeline]
     loss_reasons: dict[str, int]
+    fields: dict[str, CrmField]
 
 
 def read_directory(client: AmoCrmClient) -> Directory:
-    """The account as it is now; four requests where no list has more than 250 rows."""
+    """The account as it is now; five requests where no list has more than 250 rows."""
     users = map(reading.user, _rows(client, "users"))
     pipelines = [_pipeline(row) for row in _rows(client, "leads/pipelines") if not row.get("is_archive")]
     reasons = _rows(client, "leads/loss_reasons")
+    fields = [_field(row) for row in _rows(client, "leads/custom_fields")]
     account = reading.account(client.get("account"))
     return Directory(
         account_id=account.id,
@@ -51,6 +69,7 @@ def read_directory(client: AmoCrmClient) -> Directory:
         users=_by_name((user.email, user) for user in users),
         pipelines=_by_name((pipeline.name, pipeline) for pipeline in sorted(pipelines, key=lambda each: each.id)),
         loss_reasons=_by_name((row["name"], row["id"]) for row in sorted(reasons, key=lambda each: int(each["id"]))),
+        fields=_by_name((each.name, each) for each in sorted(fields, key=lambda each: each.id)),
     )
 
 
@@ -70,6 +89,10 @@ def _pipeline(row: dict[str, Any]) -> CrmPipeline:
         stages=_by_name((status["name"], status["id"]) for status in working),
         last_sort=max((int(status["sort"]) for status in working), default=0),
     )
+
+
+def _field(row: dict[str, Any]) -> CrmField:
+    return CrmField(int(row["id"]), row["name"], row["type"], tuple(row.get("enums") or ()))
 
 
 def _by_name(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:

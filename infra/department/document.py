@@ -35,6 +35,17 @@ class Document:
                 return self.lines[path[:length]]
         return self.lines.get(())
 
+    def settled(self, path: Path) -> Path:
+        """The path as the file has it: a list position is left out where one mapping stands instead of a list."""
+        value, settled = self.data, []
+        for step in path:
+            if isinstance(value, dict) and isinstance(step, int):
+                continue
+            settled.append(step)
+            is_inside = isinstance(value, list) and isinstance(step, int) and step < len(value)
+            value = value[step] if is_inside else value.get(step) if isinstance(value, dict) else None
+        return tuple(settled)
+
 
 def read(text: str) -> Document:
     """Raises DepartmentInvalid when the text is no YAML at all."""

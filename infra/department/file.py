@@ -4,35 +4,75 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from functions.shared.department import ChannelRule
+from functions.shared.department import ChannelRule, Merging, Place, Route
 from functions.shared.errors import DepartmentInvalid, Finding
 from infra.department import checks
 from infra.department.document import Document, read
 from infra.department.findings import findings_of
-from infra.department.plan import PipelinePlan, StagePlan
-from infra.department.preset import LOSS_REASONS, PIPELINES, PipelinePreset
-from infra.department.schema import DepartmentSpec
+from infra.department.plan import PipelinePlan, plan_pipelines
+from infra.department.preset import ANSWER_FIELD, ANSWERS, LOSS_REASONS, ORIGIN_FIELD
+from infra.department.routes import Routes, read_routes
+from infra.department.schema import DepartmentSpec, RoutingSpec
 
 
 @dataclass(frozen=True)
 class DepartmentFile:
-    """A valid file. `notices` are what its owner should know although nothing is wrong."""
+    """A valid file. `routes` are those in force: the preset's with the file's changes, then the file's own. `notices`
+    are what its owner should know although nothing is wrong."""
 
     spec: DepartmentSpec
     document: Document
+    routes: tuple[Route, ...]
     notices: tuple[Finding, ...]
 
     @property
     def pipelines(self) -> tuple[PipelinePlan, ...]:
-        return tuple(_pipeline_plan(self.spec, preset) for preset in PIPELINES)
+        return plan_pipelines(self.spec)
 
     @property
     def loss_reasons(self) -> dict[str, str]:
         """Names by key."""
-        return {key: ru if self.spec.language == "ru" else en for key, ru, en in LOSS_REASONS}
+        return {key: self._worded(ru, en) for key, ru, en in LOSS_REASONS}
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The custom fields of leads that Conveyor needs: amoCRM's type by name."""
+        return {self.answer_field: "select", self.origin_field: "url"}
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What the field `answer_field` may say: names by key."""
+        return {key: self._worded(ru, en) for key, ru, en in ANSWERS}
+
+    @property
+    def answer_field(self) -> str:
+        """The name of the field that says how the qualification ended."""
+        return self._worded(*ANSWER_FIELD)
+
+    @property
+    def origin_field(self) -> str:
+        """The name of the field with the address of the card that a copy comes from."""
+        return self._worded(*ORIGIN_FIELD)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What people call things, see Department.names."""
+        stages = {str(Place(plan.role, stage.key)): stage.name for plan in self.pipelines for stage in plan.stages}
+        reasons = {f"reason.{key}": name for key, name in self.loss_reasons.items()}
+        return stages | reasons | {f"answer.{key}": name for key, name in self.answers.items()}
+
+    @property
+    def country(self) -> str:
+        """Where phones without a country code are from; ZZ, the unknown country of phone numbers, where nobody says."""
+        return self.spec.country or ("RU" if self.spec.language == "ru" else "ZZ")
+
+    @property
+    def merging(self) -> Merging:
+        return Merging(self.spec.merging.mode, self.spec.merging.per_day)
 
     @property
     def channel_rules(self) -> tuple[ChannelRule, ...]:
@@ -52,7 +92,8 @@ class DepartmentFile:
     @property
     def people(self) -> dict[str, int | None]:
         """The line of every e-mail that must be an amoCRM user, by e-mail, in the file's order."""
-        lines: dict[str, int | None] = {}
+        named = {"head": self.spec.head, "marketing": self.spec.marketing}
+        lines = {email: self.document.line((key,)) for key, email in named.items() if email is not None}
         for name, team in self.spec.teams.items():
             for index, member in enumerate(team.members):
                 lines.setdefault(member.email, self.document.line(("teams", name, "members", index, "email")))
@@ -62,11 +103,16 @@ class DepartmentFile:
                     lines.setdefault(email, self.document.line(("teams", name, *path)))
         return lines
 
+    def _worded(self, russian: str, english: str) -> str:
+        return russian if self.spec.language == "ru" else english
+
 
 def load(source: Path | str) -> DepartmentFile:
     """Read a file (Path) or its text (str). Raises DepartmentInvalid with all findings, in the order of the file."""
     document = read(_text_of(source) if isinstance(source, Path) else source)
     findings = [*document.findings, *checks.consistency(document)]
+    routes = Routes()
+    spec: DepartmentSpec | None = None
     if document.data is None:
         findings.append(Finding("file", None, "is empty", "begin with department.example.yaml"))
     elif not isinstance(document.data, dict):
@@ -76,12 +122,38 @@ def load(source: Path | str) -> DepartmentFile:
             spec = DepartmentSpec.model_validate(document.data)
         except ValidationError as error:
             findings += findings_of(error, document)
-    if findings:
+            routes = _routes(_what_is_right(document.data, error), document, is_whole=False)
+        else:
+            routes = _routes(spec, document, is_whole=True)
+    findings += routes.findings
+    if spec is None or findings:
         raise DepartmentInvalid(sorted(findings, key=lambda finding: finding.line or 0))
-    file = DepartmentFile(spec, document, tuple(checks.notices(spec, document)))
-    if clashes := list(checks.name_clashes(file.pipelines, document)):
-        raise DepartmentInvalid(clashes)
-    return file
+    return DepartmentFile(spec, document, tuple(routes.routes), (*checks.notices(spec, document), *routes.notices))
+
+
+def _routes(spec: RoutingSpec | None, document: Document, *, is_whole: bool) -> Routes:
+    """The routes with all that is wrong about them. Where some are missing, nobody can say that a way is missing."""
+    if spec is None:
+        return Routes()
+    pipelines = plan_pipelines(spec)
+    routes = read_routes(spec, pipelines, document)
+    routes.findings += [*checks.name_clashes(pipelines, document), *checks.state_machine(routes, spec, document)]
+    if is_whole and not routes.findings:
+        routes.findings += checks.whole_machine(routes, spec, pipelines, document)
+    return routes
+
+
+def _what_is_right(data: dict[str, Any], error: ValidationError) -> RoutingSpec | None:
+    """What the routes depend on without the routes that are wrong, so that the others are checked in the same go; None
+    if something else of it is wrong."""
+    wrong = {step[1] for step in (detail["loc"] for detail in error.errors()) if step[0] == "routes" and len(step) > 1}
+    kept = {name: data[name] for name in RoutingSpec.model_fields if name in data}
+    if isinstance(kept.get("routes"), dict):
+        kept["routes"] = {name: route for name, route in kept["routes"].items() if name not in wrong}
+    try:
+        return RoutingSpec.model_validate(kept)
+    except ValidationError:
+        return None
 
 
 def _text_of(path: Path) -> str:
@@ -92,14 +164,3 @@ def _text_of(path: Path) -> str:
     except OSError as error:
         remedy = "copy department.example.yaml and fill it in"
         raise DepartmentInvalid([Finding(path.name, None, str(error.strerror), remedy)]) from error
-
-
-def _pipeline_plan(spec: DepartmentSpec, preset: PipelinePreset) -> PipelinePlan:
-    given = next((given for role, given in spec.pipelines.items() if role == preset.role), None)
-    is_russian = spec.language == "ru"
-    stages = tuple(StagePlan(stage.key, stage.ru if is_russian else stage.en, stage.color) for stage in preset.stages)
-    if given and given.stages:
-        stages = tuple(StagePlan(key, stage.name, stage.color) for key, stage in given.stages.items())
-    name = given.name if given and given.name else preset.ru if is_russian else preset.en
-    # requests that nobody gives out would lie in «Неразобранное» unseen, so it stands only where leads are given out
-    return PipelinePlan(preset.role, name, preset.unsorted or preset.role in spec.distribute.pipelines, stages)

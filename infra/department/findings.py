@@ -44,10 +44,15 @@ _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("pipelines", "*"): schema.PipelineSpec,
     ("pipelines", "*", "stages", "*"): schema.StageSpec,
     ("distribute",): schema.DistributeSpec,
+    ("routes", "*"): schema.RouteSpec,
+    ("routes", "*", "task"): schema.RouteTaskSpec,
+    ("routes", "*", "when"): schema.TriggerSpec,
+    ("routes", "*", "when", "*"): schema.TriggerSpec,
+    ("merging",): schema.MergingSpec,
 }
 """What may stand where; * is any key or list position."""
 
-_PLANNED = ("kpi", "routes")
+_PLANNED = ("kpi",)
 
 
 def findings_of(error: ValidationError, document: Document) -> list[Finding]:
@@ -61,7 +66,7 @@ def _is_echo(detail: ErrorDetails) -> bool:
 
 
 def _finding(detail: ErrorDetails, document: Document) -> Finding:
-    path = tuple(part for part in detail["loc"] if part != "[key]")
+    path = document.settled(tuple(part for part in detail["loc"] if part != "[key]"))
     return Finding(dotted(path), document.line(path), _shown(detail), _remedy(detail, path))
 
 
@@ -83,9 +88,11 @@ def _remedy(detail: ErrorDetails, path: Path) -> str:
     if kind == "missing":
         return f"add {_EXAMPLES[name]}"
     if kind == "extra_forbidden":
-        return _unknown_key(name, path[:-1])
-    if kind == "literal_error":
-        return choice(detail["input"], re.findall(r"'(\w+)'", context["expected"]))
+        is_rest_of_text = detail["input"] is None and " " in name
+        return "put a text that holds a comma in quotes" if is_rest_of_text else _unknown_key(name, path[:-1])
+    if kind in ("literal_error", "enum"):
+        words = re.findall(r"'(\w+)'", context["expected"])
+        return choice(detail["input"], words) if words else "write true, or remove the key"
     if kind == "greater_than_equal":
         pause = "; to give a manager nothing for a while write paused: true" if name.startswith("max_") else ""
         return f"write {context['ge']} or more{pause}"
@@ -104,7 +111,9 @@ def _unknown_key(name: str, parent: Path) -> str:
     if not parent and name in _PLANNED:
         return "this version of Conveyor does not read it: remove it"
     pattern = next(pattern for pattern in _PARTS if _fits(parent, pattern))
-    return choice(name, _PARTS[pattern].model_fields)
+    fields = _PARTS[pattern].model_fields.items()
+    names = {field.alias or name: field for name, field in fields}
+    return choice(name, sorted(names, key=lambda name: not names[name].is_required()))
 
 
 def _fits(path: Path, pattern: tuple[str, ...]) -> bool:

@@ -58,7 +58,7 @@ PIPELINES = (
             Stage("new", "Новый лид", "New lead", "#98cbff"),
             Stage("qualifying", "В квалификации", "Qualifying", WORKING),
             Stage("qualified", "Квалифицирован", "Qualified", FORWARD),
-            Stage("in_conversation", "Уже общаемся", "Already talking", DOUBT),
+            Stage("in_conversation", "Уже общаемся (дубль)", "Already talking (duplicate)", DOUBT),
             Stage("no_information", "Не даёт информации", "Gives no information", WAITING),
             Stage("not_target", "Не целевой", "Not our client", REFUSED),
         ),
@@ -112,3 +112,15 @@ LOSS_REASONS = (
     ("spam", "Спам", "Spam"),
 )
 """(key, Russian, English)."""
+
+ANSWER_FIELD = ("Итог квалификации", "Qualification result")
+ORIGIN_FIELD = ("Исходная сделка", "Original lead")
+"""Custom fields of leads: (Russian, English)."""
+
+ANSWERS = (
+    ("not_target", "Не целевой", "Not our client"),
+    ("in_conversation", "Уже общаемся", "Already talking"),
+    ("no_information", "Не даёт информации", "Gives no information"),
+    ("qualified", "Квалифицирован", "Qualified"),
+)
+"""What «Итог квалификации» may say: (key, Russian, English)."""

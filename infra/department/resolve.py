@@ -16,8 +16,9 @@ from infra.department.suggest import nearest
 
 
 def check_account(file: DepartmentFile, directory: Directory) -> list[Finding]:
-    """Is this the file's account, and is everybody a user of it? Returns notices; raises DepartmentInvalid."""
-    findings = [*_wrong_account(file, directory), *_strangers(file, directory)]
+    """Is this the file's account, is everybody a user of it, and does nothing else bear the name of a field that
+    Conveyor needs? Returns notices; raises DepartmentInvalid."""
+    findings = [*_wrong_account(file, directory), *_strangers(file, directory), *_other_fields(file, directory)]
     if findings:
         raise DepartmentInvalid(findings)
     return list(_unable(file, directory))
@@ -25,10 +26,16 @@ def check_account(file: DepartmentFile, directory: Directory) -> list[Finding]:
 
 def resolve(file: DepartmentFile, directory: Directory) -> Department:
     """The department with amoCRM's ids, as version 0. Raises DepartmentInvalid for whatever amoCRM does not have."""
-    findings = [*_wrong_account(file, directory), *_strangers(file, directory), *_missing(file, directory)]
+    findings = [
+        *_wrong_account(file, directory),
+        *_strangers(file, directory),
+        *_other_fields(file, directory),
+        *_missing(file, directory),
+    ]
     if findings:
         raise DepartmentInvalid(findings)
     spec = file.spec
+    answer_field = directory.fields[file.answer_field.casefold()]
     return Department(
         version=0,
         name=spec.department,
@@ -45,6 +52,17 @@ def resolve(file: DepartmentFile, directory: Directory) -> Department:
         channel_rules=file.channel_rules,
         distributes=frozenset(spec.distribute.pipelines),
         loss_reasons={key: directory.loss_reasons[name.casefold()] for key, name in file.loss_reasons.items()},
+        routes=file.routes,
+        refunds=frozenset(spec.refunds),
+        hop_limit=spec.hop_limit,
+        answers={key: answer_field.choices[name.casefold()] for key, name in file.answers.items()},
+        answer_field=answer_field.id,
+        origin_field=directory.fields[file.origin_field.casefold()].id,
+        head=directory.users[spec.head].id if spec.head else None,
+        marketing=directory.users[spec.marketing].id if spec.marketing else None,
+        merging=file.merging,
+        country=file.country,
+        names=file.names,
     )
 
 
@@ -62,6 +80,14 @@ def _strangers(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
             other = f", or did you mean {guess}?" if guess else " or correct the e-mail"
             remedy = f"invite this person in amoCRM (Settings, Users){other}"
             yield Finding("users", line, f"{email!r} is no user of {directory.subdomain}", remedy)
+
+
+def _other_fields(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
+    for name, kind in file.fields.items():
+        found = directory.fields.get(name.casefold())
+        if found is not None and found.kind != kind:
+            remedy = f"rename or delete this field of leads in amoCRM: apply makes one of type {kind}"
+            yield Finding("custom fields", None, f"{found.name!r} is of type {found.kind}", remedy)
 
 
 def _unable(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
@@ -89,6 +115,14 @@ def _missing(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
     for name in file.loss_reasons.values():
         if name.casefold() not in directory.loss_reasons:
             yield Finding("loss reasons", None, f"{name!r} is not in amoCRM", remedy)
+    for name in file.fields:
+        if name.casefold() not in directory.fields:
+            yield Finding("custom fields", None, f"{name!r} is not in amoCRM", remedy)
+    answer_field = directory.fields.get(file.answer_field.casefold())
+    if answer_field and answer_field.kind == file.fields[file.answer_field]:
+        for name in file.answers.values():
+            if name.casefold() not in answer_field.choices:
+                yield Finding("custom fields", None, f"{file.answer_field!r} cannot be {name!r}", remedy)
 
 
 def _team(file: DepartmentFile, directory: Directory, name: str, team: TeamSpec, levels: frozenset[int]) -> Team:

@@ -1,104 +1,70 @@
-"""What may stand in department.yaml. Every ValueError here is read by the firm's owner: wrong thing, then remedy."""
+"""What may stand in department.yaml."""
 
 from __future__ import annotations
 
-import re
+from datetime import timedelta
 from fractions import Fraction
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from functions.shared.department import MergeMode
 from functions.shared.hours import WorkingHours
-from infra.department.preset import COLORS, HOURS
-from infra.department.suggest import is_zone, nearest_zone
-
-Model = Literal["one_level", "two_level_lead_desk", "two_level_aftercare", "three_level"]
-Language = Literal["ru", "en"]
-Role = Literal["exchange", "main", "aftercare", "warm_up"]
-
-_EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;.]+(\.[^@\s,;.]+)+")
-_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]*\.(amocrm\.ru|amocrm\.com|kommo\.com)")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?")
-_WEIGHT = re.compile(r"\d{1,3}(\.\d{1,2})?|\d{1,3}/[1-9]\d{0,2}")
-_TEAM_NAME = re.compile(r"[\w-]{1,64}")
-
-
-def _zone(value: Any) -> ZoneInfo:
-    if isinstance(value, str) and is_zone(value):
-        return ZoneInfo(value)
-    guess = nearest_zone(value) if isinstance(value, str) else None
-    raise ValueError(f"did you mean {guess}?" if guess else "name a zone by continent and city, such as Europe/Moscow")
-
-
-def _hours(value: Any) -> WorkingHours:
-    if not isinstance(value, str):
-        raise ValueError("write days and times, such as Mon-Fri 09:00-18:00")
-    return WorkingHours.parse(value)
+from infra.department.preset import HOURS
+from infra.department.values import (
+    Account,
+    Answer,
+    Cap,
+    Color,
+    Country,
+    Email,
+    Hours,
+    Language,
+    LossReason,
+    Minutes,
+    Model,
+    Name,
+    Part,
+    Role,
+    Span,
+    StageKey,
+    TaskText,
+    Text,
+    Weight,
+    Zone,
+)
 
 
-def _weight(value: Any) -> Fraction:
-    """Exact: 0.1 is a tenth. Small denominators keep the balances of the fairness rule small."""
-    text = "" if isinstance(value, bool) else str(value)
-    weight = Fraction(text) if _WEIGHT.fullmatch(text) else Fraction(0)
-    if not 0 < weight <= 100 or weight.denominator > 100:
-        raise ValueError("give a number above 0 and up to 100, with at most two decimals, or a fraction such as 1/3")
-    return weight
-
-
-def _minutes(value: Any) -> int:
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    minutes = int(match[1] or 0) * 60 + int(match[2] or 0) if match else 0
-    if not 1 <= minutes <= 7 * 24 * 60:
-        raise ValueError("write a time such as 15m, 2h or 1h30m, a week at most")
-    return minutes
-
-
-def _email(value: str) -> str:
-    if not _EMAIL.fullmatch(value):
-        raise ValueError("write the e-mail the person signs in to amoCRM with, such as anna@oknaplus.example")
-    return value.lower()
-
-
-def _account(value: str) -> str:
-    if not _ACCOUNT.fullmatch(value.lower()):
-        raise ValueError("write the account's address without https:// and path, such as oknaplus.amocrm.ru")
-    return value.lower()
-
-
-def _color(value: str) -> str:
-    if value.lower() not in COLORS:
-        raise ValueError(f"amoCRM allows only these colours, in quotes: {' '.join(COLORS)}")
-    return value.lower()
-
-
-def _team_name(value: str) -> str:
-    if not _TEAM_NAME.fullmatch(value):
-        raise ValueError("name the team with letters, digits, _ and -, 64 at most")
+def _not_empty(value: Any) -> Any:
+    """A key that is there has a value: an empty one would otherwise mean the preset's value to one reader, and no value
+    to the next."""
+    if value is None:
+        raise ValueError("write a value, or remove the key")
     return value
 
 
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-Hours = Annotated[WorkingHours, BeforeValidator(_hours)]
-Weight = Annotated[Fraction, BeforeValidator(_weight)]
-Minutes = Annotated[int, BeforeValidator(_minutes)]
-Email = Annotated[str, AfterValidator(_email)]
-Account = Annotated[str, AfterValidator(_account)]
-Color = Annotated[str, AfterValidator(_color)]
-TeamName = Annotated[str, AfterValidator(_team_name)]
-Text = Annotated[str, Field(min_length=1, max_length=255)]
-Cap = Annotated[int, Field(ge=1)]
+def _triggers(value: Any) -> Any:
+    """One trigger need not be a list."""
+    if isinstance(value, str | int):
+        raise ValueError("write a trigger, such as {stage: main.offer} or {in: main, answer: qualified}")
+    return [value] if isinstance(value, dict) else _not_empty(value)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+_filled = BeforeValidator(_not_empty)
+_listed = BeforeValidator(_triggers)
 
 
-class AmoCrmSpec(_Part):
+def _unless_off(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        raise ValueError("write off, or the route's keys below it")
+    return None if value == "off" else value
+
+
+class AmoCrmSpec(Part):
     account: Account
 
 
-class MemberSpec(_Part):
+class MemberSpec(Part):
     """A manager. Only an e-mail instead of a mapping is a member with all defaults."""
 
     email: Email
@@ -116,13 +82,13 @@ class MemberSpec(_Part):
         return {"email": value} if isinstance(value, str) else value
 
 
-class FirstAnswerSpec(_Part):
+class FirstAnswerSpec(Part):
     within: Minutes = 15
     reassign: Annotated[int, Field(ge=0, le=20)] = 2
     escalate_to: Email | None = None
 
 
-class TeamSpec(_Part):
+class TeamSpec(Part):
     hours: Hours = WorkingHours.parse(HOURS)
     timezone: Zone | None = None
     first_answer: FirstAnswerSpec = FirstAnswerSpec()
@@ -130,7 +96,7 @@ class TeamSpec(_Part):
     members: tuple[MemberSpec, ...] = Field(min_length=1, strict=False)
 
 
-class StageSpec(_Part):
+class StageSpec(Part):
     """Only a text instead of a mapping is the stage's name."""
 
     name: Text
@@ -142,14 +108,14 @@ class StageSpec(_Part):
         return {"name": value} if isinstance(value, str) else value
 
 
-class PipelineSpec(_Part):
+class PipelineSpec(Part):
     """`stages` given are all working stages of the pipeline, by key, in order."""
 
     name: Text | None = None
-    stages: dict[Text, StageSpec] | None = Field(None, min_length=1)
+    stages: dict[StageKey, StageSpec] | None = Field(None, min_length=1)
 
 
-class SourceSpec(_Part):
+class SourceSpec(Part):
     """How leads of a channel are known; any of the lists is enough."""
 
     categories: tuple[Literal["sip", "mail", "forms", "chats"], ...] = Field((), strict=False)
@@ -159,21 +125,76 @@ class SourceSpec(_Part):
     tags: tuple[Text, ...] = Field((), strict=False)
 
 
-class DistributeSpec(_Part):
+class DistributeSpec(Part):
     pipelines: tuple[Role, ...] = Field(("exchange",), min_length=1, strict=False)
 
 
-class DepartmentSpec(_Part):
+class TriggerSpec(Part):
+    """`stage` is `<role>.<key>`; `in` a whole pipeline. One of the two."""
+
+    stage: Annotated[Text | None, _filled] = None
+    within: Annotated[Role | None, _filled] = Field(None, alias="in")
+    answer: Annotated[Answer | None, _filled] = None
+    after: Annotated[Span | None, _filled] = None
+
+
+class RouteTaskSpec(Part):
+    """Of a preset route's task the file may give single keys, so none is required here."""
+
+    assignee: Literal["owner", "head", "marketing"] = Field("owner", alias="for")
+    text: Annotated[TaskText | None, _filled] = None
+    due: Span = timedelta(days=1)
+
+
+class RouteSpec(Part):
+    """What the file says of a route: of a preset route only what shall be another. Places are read later, when the
+    pipelines are known (infra.department.routes)."""
+
+    when: Annotated[tuple[TriggerSpec, ...] | None, _listed] = Field(None, min_length=1, strict=False)
+    move: Annotated[Text | None, _filled] = None
+    close: Annotated[LossReason | None, _filled] = None
+    merge: Annotated[Literal[True] | None, _filled] = None
+    copy_to: Annotated[Text | None, _filled] = Field(None, alias="copy")
+    then: Annotated[Text | None, _filled] = None
+    task: Annotated[RouteTaskSpec | None, _filled] = None
+
+
+class MergingSpec(Part):
+    """Only a mode instead of a mapping is a mapping with the default ceiling."""
+
+    mode: Annotated[MergeMode, Field(strict=False)] = MergeMode.AUTO
+    per_day: Annotated[int, Field(ge=1, le=1000)] = 50
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_mode(cls, value: Any) -> Any:
+        return {"mode": value} if isinstance(value, str) else value
+
+
+class RoutingSpec(Part):
+    """What decides how leads go through the pipelines."""
+
+    language: Language = "ru"
+    pipelines: dict[Role, PipelineSpec] = Field(default_factory=dict)
+    distribute: DistributeSpec = DistributeSpec()
+    routes: dict[Name, Annotated[RouteSpec | None, BeforeValidator(_unless_off)]] = Field(default_factory=dict)
+    """None is a preset route that is switched off."""
+    head: Email | None = None
+    marketing: Email | None = None
+
+
+class DepartmentSpec(RoutingSpec):
     """The whole file. `meetings` and `aftercare` are let through unread, with a notice (infra.department.file)."""
 
     department: Text
     timezone: Zone
-    language: Language = "ru"
     model: Model = "three_level"
     amocrm: AmoCrmSpec
-    teams: dict[TeamName, TeamSpec]
+    teams: dict[Name, TeamSpec]
+    country: Country | None = None
     sources: dict[Text, SourceSpec] = Field(default_factory=dict)
-    pipelines: dict[Role, PipelineSpec] = Field(default_factory=dict)
-    distribute: DistributeSpec = DistributeSpec()
+    refunds: tuple[LossReason, ...] = Field(("not_target", "duplicate", "spam"), strict=False)
+    hop_limit: Annotated[int, Field(ge=2, le=60)] = 6
+    merging: MergingSpec = MergingSpec()
     meetings: Any = None
     aftercare: Any = None

@@ -17,15 +17,18 @@ from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.errors import AmoCrmUnauthorized, AmoCrmUnavailable, DepartmentInvalid
 from functions.shared.waiting import WaitingLead
 from infra.department.amocrm import REQUESTS_PER_SECOND, open_client
-from infra.department.apply import LEADS_HOOK, Applied, apply, create_users
+from infra.department.apply import LEADS_HOOK, STAGES_HOOK, Applied, apply, create_users
 from infra.department.file import load
 from infra.local.amocrm_simulator.app import create_app
+from infra.local.amocrm_simulator.model import CustomField, Enum
 from infra.local.amocrm_simulator.world import World
 from tests.fakes import ManualClock, create_table, dynamodb_client
 
 TEXT = (Path(__file__).parents[2] / "department.example.yaml").read_text(encoding="utf-8")
 EXAMPLE = load(TEXT)
-HOOK = "https://gateway.example/hooks/0123456789abcdef0123456789abcdef/leads"
+HOOKS = "https://gateway.example/hooks/0123456789abcdef0123456789abcdef"
+OTHERS = "https://other.example/hooks/0123"
+ANSWERS = ["Не целевой", "Уже общаемся", "Не даёт информации", "Квалифицирован"]
 
 
 class Killed(Exception):
@@ -72,9 +75,9 @@ class Installation:
         token = self.world.add_token("setup", self.world.admin.id)
         return open_client("https://oknaplus.amocrm.ru", token, self.clock, wire)
 
-    def apply(self, wire: Wire | None = None, text: str = TEXT, hook: str = HOOK) -> Applied:
+    def apply(self, wire: Wire | None = None, text: str = TEXT, hooks: str = HOOKS) -> Applied:
         return apply(
-            load(text), self.client(wire or self.wire()), self.departments, self.waiting_room, hook, self.clock.now()
+            load(text), self.client(wire or self.wire()), self.departments, self.waiting_room, hooks, self.clock.now()
         )
 
     @property
@@ -86,6 +89,11 @@ class Installation:
                 for pipeline in self.world.pipelines.values()
             ],
             "reasons": [reason.name for reason in self.world.loss_reasons.values()],
+            "fields": [
+                (field.name, field.type, [enum.value for enum in field.enums])
+                for field in self.world.custom_fields.values()
+                if field.entity == "leads" and not field.is_predefined
+            ],
             "hooks": [(hook.destination, sorted(hook.settings)) for hook in self.world.webhooks.values()],
             "version": self.departments.newest_version(),
         }
@@ -116,13 +124,95 @@ def test_an_empty_account_gets_the_four_pipelines_with_their_stages(installation
         True,
         [
             "Неразобранное",
-            *("Новый лид", "В квалификации", "Квалифицирован", "Уже общаемся", "Не даёт информации", "Не целевой"),
+            *("Новый лид", "В квалификации", "Квалифицирован", "Уже общаемся (дубль)", "Не даёт информации"),
+            "Не целевой",
             *("Успешно реализовано", "Закрыто и не реализовано"),
         ],
     )
     assert made[1][1] is False
     assert "Дубль" in installation.state["reasons"]
-    assert installation.state["hooks"] == [(HOOK, sorted(LEADS_HOOK))]
+    assert installation.state["hooks"] == [
+        (f"{HOOKS}/leads", sorted(LEADS_HOOK)),
+        (f"{HOOKS}/stages", sorted(STAGES_HOOK)),
+    ]
+
+
+def test_an_empty_account_gets_the_two_fields_of_leads(installation: Installation) -> None:
+    applied = installation.apply()
+
+    assert installation.state["fields"] == [("Итог квалификации", "select", ANSWERS), ("Исходная сделка", "url", [])]
+    department = applied.department
+    answer = installation.world.custom_fields[department.answer_field]
+    assert department.answers == dict(
+        zip(["not_target", "in_conversation", "no_information", "qualified"], (e.id for e in answer.enums), strict=True)
+    )
+    assert installation.world.custom_fields[department.origin_field].name == "Исходная сделка"
+
+
+def test_an_english_account_gets_english_fields(installation: Installation) -> None:
+    installation.apply(text=TEXT.replace("language: ru", "language: en"))
+    assert installation.state["fields"] == [
+        (
+            "Qualification result",
+            "select",
+            ["Not our client", "Already talking", "Gives no information", "Qualified"],
+        ),
+        ("Original lead", "url", []),
+    ]
+
+
+def own_field(installation: Installation, name: str, kind: str, *choices: str) -> CustomField:
+    """A field that the firm made itself."""
+    world = installation.world
+    enums = tuple(Enum(world.ids("enum"), choice, 500 + at, None) for at, choice in enumerate(choices))
+    field = CustomField(world.ids("custom_field"), "leads", name, kind, enums=enums)
+    world.custom_fields[field.id] = field
+    return field
+
+
+def test_the_choices_that_a_field_of_the_firm_lacks_are_added_and_its_own_keep_their_ids(
+    installation: Installation,
+) -> None:
+    own = own_field(installation, "итог КВАЛИФИКАЦИИ", "select", "Перезвонить", "не целевой")
+
+    applied = installation.apply()
+
+    assert [change for change in applied.changes if "field" in change] == [
+        "created the field «Исходная сделка» of leads",
+        "added «Уже общаемся» to the field «итог КВАЛИФИКАЦИИ»",
+        "added «Не даёт информации» to the field «итог КВАЛИФИКАЦИИ»",
+        "added «Квалифицирован» to the field «итог КВАЛИФИКАЦИИ»",
+    ]
+    now = installation.world.custom_fields[own.id]
+    assert now.enums[:2] == own.enums
+    assert [enum.value for enum in now.enums[2:]] == ANSWERS[1:]
+    assert applied.department.answers["not_target"] == own.enums[1].id
+    assert installation.apply().changes == ()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Итог квалификации", "text"), ("Исходная сделка", "text")])
+def test_a_field_of_that_name_and_another_type_is_told_before_anything_is_written(
+    installation: Installation, name: str, kind: str
+) -> None:
+    own_field(installation, name, kind)
+    wire = installation.wire()
+    with pytest.raises(DepartmentInvalid, match=f"'{name}' is of type text — rename or delete this field"):
+        installation.apply(wire)
+    assert wire.writes == []
+    assert installation.departments.newest_version() == 0
+
+
+def test_a_field_of_contacts_with_that_name_is_another_thing(installation: Installation) -> None:
+    own = own_field(installation, "Итог квалификации", "text")
+    installation.world.custom_fields[own.id] = replace(own, entity="contacts")
+    installation.apply()
+    assert len(installation.state["fields"]) == 2
+
+
+@pytest.mark.parametrize("given", [HOOKS, f"{HOOKS}/", f"{HOOKS}/leads", f"{HOOKS}/stages", f"{HOOKS}/leads/"])
+def test_the_address_of_one_hook_is_as_good_as_what_both_have_in_common(installation: Installation, given: str) -> None:
+    installation.apply(hooks=given)
+    assert [destination for destination, _ in installation.state["hooks"]] == [f"{HOOKS}/leads", f"{HOOKS}/stages"]
 
 
 def test_the_stored_department_has_the_ids_of_the_account(installation: Installation) -> None:
@@ -174,8 +264,8 @@ def test_an_apply_that_was_cut_anywhere_is_finished_by_the_next(is_done_before_c
 
 def test_amocrm_calls_nobody_before_the_department_is_stored(installation: Installation) -> None:
     first = installation.wire()
-    installation.apply(first, hook="https://other.example/hooks/leads")
-    hook_at = len(first.asked)
+    installation.apply(first, hooks=OTHERS)
+    hook_at = first.asked.index("POST /api/v4/webhooks") + 1
     assert first.asked[-1] == "POST /api/v4/webhooks"
 
     with mock_aws():
@@ -213,19 +303,19 @@ def test_leads_that_wait_are_looked_at_again_under_a_new_version(installation: I
 
 def test_the_hook_tells_of_leads_that_come_back_from_the_recycle_bin(installation: Installation) -> None:
     installation.apply()
-    ((_, settings),) = installation.state["hooks"]
+    ((_, settings), _) = installation.state["hooks"]
     assert {"delete_lead", "restore_lead"} <= set(settings)
 
 
 def test_stages_that_a_firm_lacks_are_added_and_its_own_ones_stay(installation: Installation) -> None:
     installation.apply()
-    own = 'pipelines: {warm_up: {name: Прогрев, stages: {to_warm: На прогрев, later: {name: Позже, color: "#fff000"}}}}'
+    stages = '{to_warm: На прогрев, warmed: Прогрет, later: {name: Позже, color: "#fff000"}}'
+    own = f"pipelines: {{warm_up: {{name: Прогрев, stages: {stages}}}}}"
 
     applied = installation.apply(text=TEXT + own)
 
     assert applied.changes[0] == "created stage «Позже» in «Прогрев»"
-    stages = installation.state["pipelines"][-1][2]
-    assert stages[:4] == ["На прогрев", "Прогревается", "Прогрет", "Позже"]
+    assert installation.state["pipelines"][-1][2][:4] == ["На прогрев", "Прогревается", "Прогрет", "Позже"]
 
 
 def test_a_pipeline_that_exists_is_taken_and_gets_its_unsorted_stage(installation: Installation) -> None:
@@ -244,16 +334,17 @@ def test_a_pipeline_that_exists_is_taken_and_gets_its_unsorted_stage(installatio
     assert exchange.name == "Воронка"
 
 
-def test_a_switched_off_hook_is_made_anew(installation: Installation) -> None:
+@pytest.mark.parametrize("name", ["leads", "stages"])
+def test_a_switched_off_hook_is_made_anew(installation: Installation, name: str) -> None:
     installation.apply()
     world = installation.world
-    (hook_id, hook) = next(iter(world.webhooks.items()))
+    hook_id, hook = next((id_, hook) for id_, hook in world.webhooks.items() if hook.destination.endswith(name))
     world.webhooks[hook_id] = replace(hook, disabled=True)
 
     applied = installation.apply()
 
-    assert applied.changes == ("renewed the webhook for leads",)
-    assert [hook.disabled for hook in world.webhooks.values()] == [False]
+    assert applied.changes == (f"renewed the webhook for {name}",)
+    assert [hook.disabled for hook in world.webhooks.values()] == [False, False]
 
 
 def test_a_hook_with_other_events_is_made_anew(installation: Installation) -> None:
@@ -264,15 +355,15 @@ def test_a_hook_with_other_events_is_made_anew(installation: Installation) -> No
 
     installation.apply()
 
-    assert installation.state["hooks"] == [(HOOK, sorted(LEADS_HOOK))]
+    assert (f"{HOOKS}/leads", sorted(LEADS_HOOK)) in installation.state["hooks"]
+    assert len(world.webhooks) == 2
 
 
 def test_hooks_of_others_are_left_alone(installation: Installation) -> None:
-    installation.apply(hook="https://other.example/hooks/leads")
+    installation.apply(hooks=OTHERS)
     installation.apply()
     assert [destination for destination, _ in installation.state["hooks"]] == [
-        "https://other.example/hooks/leads",
-        HOOK,
+        f"{base}/{name}" for base in (OTHERS, HOOKS) for name in ("leads", "stages")
     ]
 
 
@@ -283,11 +374,11 @@ def test_an_ignored_filter_does_not_mistake_the_hook_of_another_for_ours(install
                 request.url = request.url.copy_with(query=None)
             return super().handle_request(request)
 
-    installation.apply(hook="https://other.example/hooks/leads")
+    installation.apply(hooks=OTHERS)
     wire = Unfiltered(httpx.WSGITransport(create_app(installation.world)))
 
-    assert installation.apply(wire).changes == ("created the webhook for leads",)
-    assert len(installation.world.webhooks) == 2
+    assert installation.apply(wire).changes == ("created the webhook for leads", "created the webhook for stages")
+    assert len(installation.world.webhooks) == 4
 
 
 def test_missing_people_are_named_before_anything_is_written(installation: Installation) -> None:
@@ -314,14 +405,14 @@ def test_a_local_account_gets_the_people_it_lacks_once(installation: Installatio
 
     assert create_users(file, client) == ["new@oknaplus.example"]
     assert create_users(file, client) == []
-    applied = apply(file, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
+    applied = apply(file, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
     assert applied.notices == ()
 
 
 def test_a_refused_token_is_said(installation: Installation) -> None:
     client = open_client("https://oknaplus.amocrm.ru", "wrong", installation.clock, installation.wire())
     with pytest.raises(AmoCrmUnauthorized, match="mistyped, expired or revoked"):
-        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
+        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
 
 
 def test_a_blocked_account_is_asked_no_more(installation: Installation) -> None:
@@ -330,8 +421,8 @@ def test_a_blocked_account_is_asked_no_more(installation: Installation) -> None:
     client = installation.client(wire)
     for _ in range(3):
         with pytest.raises(AmoCrmUnavailable):
-            apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
+            apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
     blocked_after = len(wire.asked)
     with pytest.raises(AmoCrmUnavailable, match="blocked"):
-        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOK, installation.clock.now())
+        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
     assert len(wire.asked) == blocked_after

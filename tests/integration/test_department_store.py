@@ -10,7 +10,7 @@ import pytest
 
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.table import Table
-from functions.shared.department import Department, Pipeline
+from functions.shared.department import Department, Kind, Pipeline, Place, Route, Trigger
 from functions.shared.errors import Contended, NotConfigured
 
 DEPARTMENT = Department(
@@ -113,6 +113,17 @@ def test_a_department_of_a_newer_conveyor_names_the_remedy(departments: Departme
         departments.current()
     with pytest.raises(NotConfigured, match="schema 99"):
         departments.store(DEPARTMENT)
+
+
+def test_a_department_stored_before_there_were_routes_is_read_and_gets_them_with_the_next_apply(
+    departments: Departments, dynamodb: Any, name: str
+) -> None:
+    routes = (Route("qualified", (Trigger("exchange", "a"),), Kind.MOVE, to=Place("exchange", "new")),)
+    later = ("routes", "refunds", "hop_limit", "answers", "answer_field", "origin_field", "head", "marketing")
+    rewritten(departments, dynamodb, name, **dict.fromkeys((*later, "merging", "country", "names")))
+    assert departments.current() == replace(DEPARTMENT, version=1)
+    assert departments.store(replace(DEPARTMENT, routes=routes)).version == 2
+    assert departments.current().routes == routes
 
 
 def test_a_department_stored_without_the_account_is_read_and_gets_it_with_the_next_apply(

@@ -30,6 +30,7 @@ def test_check_shows_what_the_file_means() -> None:
     assert "lead_desk: level 1; Mon-Fri 09:00-13:00, 14:00-18:00; Sat 10:00-15:00" in result.stdout
     assert "boris@oknaplus.example: weight 1/2; Mon-Fri 14:00-22:00" in result.stdout
     assert "«Прогрев»: На прогрев → Прогревается → Прогрет" in result.stdout
+    assert "warmed: «Прогрев: Прогрет» → back to where it came from" in result.stdout
     assert result.stderr == ""
 
 
@@ -49,18 +50,18 @@ def test_check_says_what_is_not_used(tmp_path: Path) -> None:
     assert "meetings: is not used" in result.stderr
 
 
+WHERE = ["--base-url", "https://oknaplus.amocrm.ru", "--token", "t", "--table", "t"]
+
+
 def test_apply_of_a_broken_file_reaches_nobody(broken: Path) -> None:
     # sockets are off: an attempt to reach amoCRM or AWS would be another error
-    where = [
-        "--base-url",
-        "https://oknaplus.amocrm.ru",
-        "--token",
-        "t",
-        "--hook-url",
-        "https://x.example/h",
-        "--table",
-        "t",
-    ]
-    result = CliRunner().invoke(app, ["apply", str(broken), *where])
+    result = CliRunner().invoke(app, ["apply", str(broken), *WHERE, "--hook-url", "https://x.example/hooks/token"])
     assert result.exit_code == 2
     assert result.stderr.endswith("3 things to correct.\n")
+
+
+@pytest.mark.parametrize("url", ["https://x.example/hooks/<HookToken>", "x.example/hooks/t", "https://x.example/"])
+def test_an_address_that_amocrm_could_not_call_is_refused_at_once(url: str) -> None:
+    result = CliRunner().invoke(app, ["apply", str(EXAMPLE), *WHERE, "--hook-url", url])
+    assert result.exit_code == 2
+    assert "https://<host>/hooks/<token>" in " ".join(result.stderr.split())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.shared.department import ChannelRule
+from functions.shared.department import ChannelRule, MergeMode, Merging
 from functions.shared.errors import DepartmentInvalid, Finding
 from infra.department.file import load
 from infra.department.preset import COLORS, PIPELINES
@@ -44,6 +45,13 @@ class TestValidFiles:
         file = load(EXAMPLE)
         assert file.notices == ()
         assert [len(team.members) for team in file.spec.teams.values()] == [4, 3, 2]
+
+    def test_what_the_example_has_behind_a_number_sign_is_valid_too(self) -> None:
+        text = EXAMPLE.read_text(encoding="utf-8")
+        file = load(re.sub(r"(?m)^#(?! \S)", "", text))
+        assert file.spec.routes.keys() == {"qualified", "not_ready", "thinking"}
+        assert file.merging == Merging(MergeMode.SUGGEST)
+        assert file.notices == ()
 
     def test_a_firm_writes_who_works_and_the_rest_is_the_preset(self) -> None:
         file = load(MINIMAL)
@@ -88,12 +96,12 @@ class TestValidFiles:
         assert list(load(MINIMAL.replace("anna@", "Anna@")).people) == ["anna@oknaplus.example"]
 
     def test_a_pipeline_may_be_renamed_and_have_its_own_stages(self) -> None:
-        pipelines = 'pipelines: {main: {name: Продажи, stages: {call: Звонок, won: {name: Счёт, color: "#87F2C0"}}}}\n'
+        pipelines = 'pipelines: {main: {name: Продажи, stages: {call: Звонок, bill: {name: Счёт, color: "#87F2C0"}}}}\n'
         main = load(MINIMAL + pipelines).pipelines[1]
         assert main.name == "Продажи"
         assert [(stage.key, stage.name, stage.color) for stage in main.stages] == [
             ("call", "Звонок", "#d6eaff"),
-            ("won", "Счёт", "#87f2c0"),
+            ("bill", "Счёт", "#87f2c0"),
         ]
 
     def test_leads_are_given_out_where_the_firm_says_and_wait_in_unsorted_there(self) -> None:
@@ -183,7 +191,16 @@ class TestInvalidFiles:
         ("text", "where", "value", "remedy"),
         [
             ("kpi: {}", "kpi", "is not known", "does not read it: remove it"),
-            ("routes: {}", "routes", "is not known", "does not read it: remove it"),
+            ("head: boss", "head", "'boss'", "signs in to amoCRM with"),
+            ("marketing: [a@b.example]", "marketing", "is a list", "write a text"),
+            ("country: UK", "country", "'UK'", "two letters of the country (ISO 3166)"),
+            ("hop_limit: 1", "hop_limit", "1", "write 2 or more"),
+            ("refunds: [spma]", "refunds[1]", "'spma'", "did you mean spam?"),
+            ("merging: of", "merging.mode", "'of'", "did you mean off?"),
+            ("merging: {mode: auto, per_day: 0}", "merging.per_day", "0", "write 1 or more"),
+            ("merging: {perday: 3}", "merging.perday", "is not known", "did you mean per_day?"),
+            ("pipelines: {main: {stages: {won: X}}}", "pipelines.main.stages.won", "'won'", "amoCRM's own stages"),
+            ("pipelines: {main: {stages: {a.b: X}}}", "pipelines.main.stages.a.b", "'a.b'", "letters, digits"),
             ("tems: {}", "tems", "is not known", "did you mean teams?"),
             ("xyzzy: 1", "xyzzy", "is not known", "write one of: department, timezone"),
             ("language: de", "language", "'de'", "write one of: ru, en"),
@@ -228,7 +245,7 @@ class TestInvalidFiles:
             (MINIMAL.replace("oknaplus.amocrm.ru", "evil.example"), "such as oknaplus.amocrm.ru"),
             (MINIMAL.replace("timezone: Europe/Moscow\n", ""), "add timezone: Europe/Moscow"),
             (MINIMAL.replace("Окна Плюс", "2024"), "in quotes"),
-            (MINIMAL.replace("sales", "'a#b'"), "name the team with letters"),
+            (MINIMAL.replace("sales", "'a#b'"), "use letters, digits"),
             (MINIMAL.replace("{sales: {members: [anna@oknaplus.example]}}", "{sales: }"), "`key: value` lines"),
         ],
     )

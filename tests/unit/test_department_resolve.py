@@ -10,10 +10,10 @@ import pytest
 
 from functions.shared import department_codec
 from functions.shared.crm import User
-from functions.shared.department import EXCHANGE
+from functions.shared.department import EXCHANGE, Kind, MergeMode, Merging, Place
 from functions.shared.errors import DepartmentInvalid
 from functions.shared.hours import WorkingHours
-from infra.department.directory import CrmPipeline, Directory
+from infra.department.directory import CrmField, CrmPipeline, Directory
 from infra.department.file import DepartmentFile, load
 from infra.department.resolve import check_account, resolve
 
@@ -27,7 +27,11 @@ def line_of(words: str) -> int:
 
 
 def directory_of(file: DepartmentFile) -> Directory:
-    """An account that has everything the file asks for. Ids: users from 1, pipelines from 100, stages from 1000."""
+    """An account that has everything the file asks for. Ids: users from 1, pipelines from 100, fields from 700,
+    choices from 800, stages from 1000."""
+    choices = tuple(
+        {"id": 800 + place, "value": name, "sort": place} for place, name in enumerate(file.answers.values())
+    )
     return Directory(
         account_id=31_000_001,
         subdomain="oknaplus",
@@ -46,6 +50,10 @@ def directory_of(file: DepartmentFile) -> Directory:
             for number, plan in enumerate(file.pipelines, start=1)
         },
         loss_reasons={name.casefold(): number for number, name in enumerate(file.loss_reasons.values(), start=500)},
+        fields={
+            file.answer_field.casefold(): CrmField(700, file.answer_field, "select", choices),
+            file.origin_field.casefold(): CrmField(701, file.origin_field, "url"),
+        },
     )
 
 
@@ -112,13 +120,42 @@ class TestResolving:
         assert department.pipelines[1].unsorted_status_id is None
         assert department.loss_reasons["duplicate"] == 501
 
+    def test_fields_and_their_choices_are_found_by_name_without_regard_to_case(self) -> None:
+        department = resolve(EXAMPLE, ACCOUNT)
+        assert (department.answer_field, department.origin_field) == (700, 701)
+        assert department.answers == {
+            "not_target": 800,
+            "in_conversation": 801,
+            "no_information": 802,
+            "qualified": 803,
+        }
+
+    def test_head_and_marketing_become_user_ids_and_nobody_stays_nobody(self) -> None:
+        department = resolve(load(TEXT.replace("marketing:", "# marketing:")), ACCOUNT)
+        assert (department.head, department.marketing) == (ACCOUNT.users["head@oknaplus.example"].id, None)
+        assert resolve(EXAMPLE, ACCOUNT).marketing == ACCOUNT.users["maria@oknaplus.example"].id
+
+    def test_what_the_file_says_of_routing_is_in_the_department(self) -> None:
+        more = "refunds: [spam]\nhop_limit: 9\nmerging: {mode: dry_run, per_day: 5}\ncountry: kz\nroutes: {won: off}\n"
+        file = load(TEXT + more + "distribute: {pipelines: [exchange, aftercare]}\n")
+        department = resolve(file, directory_of(file))
+        assert (department.refunds, department.hop_limit, department.country) == ({"spam"}, 9, "KZ")
+        assert department.merging == Merging(MergeMode.DRY_RUN, 5)
+        assert department.routes == file.routes
+
+    def test_the_names_that_people_know_come_along(self) -> None:
+        department = resolve(EXAMPLE, ACCOUNT)
+        assert department.called(Place("exchange", "qualified")) == "Квалифицирован"
+        assert department.called("reason.spam") == "Спам"
+        assert department.called("answer.no_information") == "Не даёт информации"
+
 
 class TestFindings:
     def test_everybody_who_is_no_user_is_named_with_his_line(self) -> None:
         users = {email: user for email, user in ACCOUNT.users.items() if email not in (ANNA, "head@oknaplus.example")}
         with pytest.raises(DepartmentInvalid) as caught:
             check_account(EXAMPLE, replace(ACCOUNT, users=users))
-        anna, head = caught.value.findings
+        head, anna = caught.value.findings
         assert (anna.line, anna.value) == (line_of(ANNA), f"{ANNA!r} is no user of oknaplus")
         assert "invite this person in amoCRM" in anna.remedy
         assert head.line == line_of("head@")
@@ -147,6 +184,11 @@ class TestFindings:
             ACCOUNT,
             pipelines={exchange.name.casefold(): replace(exchange, stages={})},
             loss_reasons={},
+            fields={
+                EXAMPLE.answer_field.casefold(): CrmField(
+                    700, EXAMPLE.answer_field, "select", ({"id": 1, "value": "НЕ ЦЕЛЕВОЙ", "sort": 1},)
+                )
+            },
         )
         with pytest.raises(DepartmentInvalid) as caught:
             resolve(EXAMPLE, lacking)
@@ -154,7 +196,20 @@ class TestFindings:
         assert "stage 'Новый лид' is not in 'Биржа лидов'" in values
         assert "'Прогрев' is not in amoCRM" in values
         assert "'Дубль' is not in amoCRM" in values
+        assert "'Исходная сделка' is not in amoCRM" in values
+        assert "'Итог квалификации' cannot be 'Уже общаемся'" in values
+        assert "'Итог квалификации' cannot be 'Не целевой'" not in values
         assert {finding.remedy for finding in caught.value.findings} == {"`conveyor apply` creates it"}
+
+    @pytest.mark.parametrize(("name", "kind"), [("Итог квалификации", "text"), ("исходная сделка", "textarea")])
+    def test_a_field_of_that_name_and_another_type_is_named_with_the_remedy(self, name: str, kind: str) -> None:
+        other = replace(ACCOUNT, fields=ACCOUNT.fields | {name.casefold(): CrmField(9, name, kind)})
+        for look in (check_account, resolve):
+            with pytest.raises(DepartmentInvalid) as caught:
+                look(EXAMPLE, other)
+            (finding,) = caught.value.findings
+            assert finding.value == f"{name!r} is of type {kind}"
+            assert "rename or delete this field" in finding.remedy
 
 
 class TestCodec:
@@ -163,6 +218,27 @@ class TestCodec:
         document = json.loads(json.dumps(department_codec.encode(department)))
         assert department_codec.decode(document) == department
         assert list(document["pipelines"][0]["stages"])[:2] == ["new", "qualifying"]
+
+    def test_every_kind_of_route_survives(self) -> None:
+        own = """
+routes:
+  asked: {when: {in: main, answer: qualified, after: 90m}, task: {for: head, text: Проверить, due: 2h}}
+  again: {when: {stage: aftercare.at_risk, after: 30d}, copy: main.offer, then: aftercare.in_care}
+"""
+        file = load(TEXT + own)
+        assert {route.kind for route in file.routes} == set(Kind)
+        department = resolve(file, directory_of(file))
+        assert department_codec.decode(json.loads(json.dumps(department_codec.encode(department)))) == department
+
+    def test_a_version_stored_before_there_were_routes_is_read_with_the_defaults(self) -> None:
+        department = resolve(EXAMPLE, ACCOUNT)
+        later = {"routes", "refunds", "hop_limit", "answers", "answer_field", "origin_field", "head", "marketing"}
+        later |= {"merging", "country", "names", "account_id"}
+        document = department_codec.encode(department)
+        old = department_codec.decode({name: value for name, value in document.items() if name not in later})
+        assert (old.routes, old.refunds, old.hop_limit, old.answers) == ((), frozenset(), 6, {})
+        assert (old.head, old.merging, old.country, old.account_id) == (None, Merging(), "RU", 0)
+        assert old.teams == department.teams
 
     def test_a_document_of_a_newer_conveyor_is_refused(self) -> None:
         document = department_codec.encode(resolve(EXAMPLE, ACCOUNT)) | {"schema": 2}
