@@ -25,14 +25,15 @@ class PowertoolsTelemetry:
     """Powertools Logger and embedded metrics; built with the function, never at import.
 
     Counts are added up and written once a run: logs are paid by the byte. The namespace of the metrics is
-    POWERTOOLS_METRICS_NAMESPACE, one per stage (template.yaml).
+    POWERTOOLS_METRICS_NAMESPACE, one per stage (template.yaml). They have no dimension: whoever counts the same thing
+    adds to the same metric, so that one alarm serves all functions; the log group says which it was.
     """
 
     def __init__(self, service: str) -> None:
         from aws_lambda_powertools import Logger, Metrics
 
         self._logger: Any = Logger(service=service)
-        self._metrics: Any = Metrics(service=service)
+        self._metrics: Any = Metrics(service="")  # Powertools makes a dimension of any other name
         self._counts: Counter[str] = Counter()
 
     def info(self, event: str, **fields: object) -> None:

@@ -10,8 +10,10 @@ from functools import cache, wraps
 from typing import Any, Self
 from unittest.mock import patch
 
+from infra.local.bus import delivering_to
 from infra.local.clock import VirtualClock
 from infra.local.intrinsics import ACCOUNT, Unsupported
+from infra.local.patterns import check_pattern
 from infra.local.queues import LocalQueue, SqsRefused, check_message
 from infra.local.template import Resource, Template
 from infra.local.transactions import cheap_transactions
@@ -48,6 +50,7 @@ class LocalAws:
         with self._exits:
             self._exits.enter_context(mock_aws())
             _mend_moto(self._exits, self._clock)
+            self._exits.enter_context(delivering_to(self.queues))
             self._create_all()
             self._exits = self._exits.pop_all()
         return self
@@ -117,6 +120,7 @@ class LocalAws:
         properties, name = resource.properties, self._template.name(resource)
         if "EventPattern" not in properties:
             raise Unsupported(f"{resource.logical_id}: schedules belong in AWS::Scheduler::Schedule")
+        check_pattern(properties["EventPattern"], resource.logical_id)
         for target in properties["Targets"]:
             self._check_target(resource.logical_id, target)
         bus = properties.get("EventBusName", "default")

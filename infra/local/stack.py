@@ -17,7 +17,7 @@ from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.department import EXCHANGE
 from infra.department.amocrm import open_client
-from infra.department.apply import apply, create_users
+from infra.department.apply import HOOKS, apply, create_users, hooks_base
 from infra.department.file import DepartmentFile
 from infra.local.amocrm_simulator.app import create_app as create_amocrm
 from infra.local.amocrm_simulator.courier import HookCourier
@@ -141,12 +141,13 @@ class LocalStack:
     def _apply_department(self) -> None:
         token = self.world.add_token("set-up", self.world.admin.id)
         client = open_client(f"https://{self.world.host}", token, self.clock, Internet({self.world.host: self._amocrm}))
-        hook = self._route("/leads", "POST /hooks/")
-        if hook is None:
-            raise Unsupported("the template has no route POST /hooks/…/leads for the department's webhook")
+        hooks = {name: self._route(f"/{name}", "POST /hooks/") for name in HOOKS}
+        if lacking := [name for name, url in hooks.items() if url is None]:
+            raise Unsupported(f"the template has no route POST /hooks/… for the webhook of {' and '.join(lacking)}")
         create_users(self._department, client)
         table = self.table()
-        applied = apply(self._department, client, Departments(table), WaitingRoom(table), hook, self.clock.now())
+        base = hooks_base(str(hooks["leads"]))
+        applied = apply(self._department, client, Departments(table), WaitingRoom(table), base, self.clock.now())
         for change in applied.changes:
             log.info("%s", change)
         # A lead that names no pipeline shall come to the exchange; in a real account that choice is the firm's.

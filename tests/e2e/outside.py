@@ -84,11 +84,14 @@ class Outside:
     def now(self) -> datetime:
         return datetime.fromisoformat(self.status()["now"]).astimezone(MOSCOW)
 
-    def queue(self) -> dict[str, int]:
-        """The only queue there is."""
-        [counts] = self.status()["queues"].values()
-        result: dict[str, int] = counts
-        return result
+    def queues(self) -> dict[str, dict[str, int]]:
+        """What lies in each queue: visible, in_flight, dlq."""
+        counts: dict[str, dict[str, int]] = self.status()["queues"]
+        return counts
+
+    def queue(self, name: str) -> dict[str, int]:
+        """One queue, by its name in the template: LeadsQueue, StagesQueue."""
+        return self.queues()[f"conveyor-{name}"]
 
     def settle(self) -> None:
         deadline = time.monotonic() + 30

@@ -13,15 +13,16 @@ RECORDED = sorted((Path(__file__).parents[1] / "hooks").glob("*.form"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_every_recorded_body_is_taken_and_done_with(monday: Outside, path: Path) -> None:
-    before = monday.queue()
-    assert monday.post_hook(path.read_bytes()).status_code == 200
+def test_every_recorded_body_is_taken_and_done_with_at_every_door(monday: Outside, path: Path) -> None:
+    before = monday.queues()
+    for door in ("leads", "stages"):
+        assert monday.post_hook(path.read_bytes(), monday.addresses["hooks"][door]).status_code == 200
     monday.settle()
-    assert monday.queue() == before
+    assert monday.queues() == before
 
 
 def test_a_wrong_token_is_404_and_reaches_no_queue(monday: Outside) -> None:
-    before = monday.queue()
+    before = monday.queues()
     token = monday.hook_url.split("/")[-2]
     for url in (
         monday.hook_url.replace(token, "x" * len(token)),
@@ -31,7 +32,7 @@ def test_a_wrong_token_is_404_and_reaches_no_queue(monday: Outside) -> None:
     ):
         answer = monday.post_hook(b"leads%5Badd%5D%5B0%5D%5Bid%5D=1", url)
         assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
-    assert monday.queue() == before
+    assert monday.queues() == before
 
 
 def test_a_site_form_is_accepted_and_owned_with_a_task_and_a_note(monday: Outside) -> None:
@@ -69,13 +70,16 @@ def test_a_delivery_that_comes_twice_is_done_once(monday: Outside) -> None:
     assert (len(monday.tasks_of(lead_id)), len(monday.notes_of(lead_id))) == (1, 1)
 
 
-def test_a_body_that_can_never_work_is_kept_and_its_neighbours_are_served(monday: Outside) -> None:
-    dead = monday.queue()["dlq"]
-    assert monday.post_hook(b"leads[add][0][id" * 5000).status_code == 200
+@pytest.mark.parametrize(("door", "queue"), [("leads", "LeadsQueue"), ("stages", "StagesQueue")])
+def test_a_body_that_can_never_work_is_kept_and_its_neighbours_are_served(
+    monday: Outside, door: str, queue: str
+) -> None:
+    dead = monday.queue(queue)["dlq"]
+    assert monday.post_hook(b"leads[add][0][id" * 5000, monday.addresses["hooks"][door]).status_code == 200
     _, lead_id = monday.send_form()
     monday.settle()
     assert monday.lead(lead_id)["responsible_user_id"] != 0
-    assert monday.queue() == {"visible": 0, "in_flight": 0, "dlq": dead + 1}
+    assert monday.queue(queue) == {"visible": 0, "in_flight": 0, "dlq": dead + 1}
 
 
 def test_the_status_counts_the_requests_of_the_functions_alone(monday: Outside) -> None:

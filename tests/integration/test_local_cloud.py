@@ -231,18 +231,80 @@ def test_a_tick_fires_at_its_own_time_even_if_a_function_before_it_took_longer(t
     assert (ticks, at) == (["06:05", "06:10", "06:15"], [5, 12, 15])
 
 
+def tell(stack: Played, detail_type: str, detail: dict[str, Any]) -> None:
+    """As a function does."""
+    entry = {"EventBusName": "test-bus", "Source": "conveyor.test", "DetailType": detail_type}
+    events = stack.cloud.aws.client("events")
+    answer = events.put_events(Entries=[{**entry, "Detail": json.dumps(detail), "Time": stack.cloud.clock.now()}])
+    assert answer["FailedEntryCount"] == 0
+
+
+def told(stack: Played) -> list[dict[str, Any]]:
+    return [json.loads(body) for call in stack.work.calls for body in call]
+
+
 def test_events_of_the_bus_reach_the_queue_as_a_whole_envelope_if_a_rule_wants_them(tmp_path: Path) -> None:
+    detail = {"lead_id": 1, "text": 'Заявка <id> "x"', "nobody": None}
     with played(tmp_path, NO_TICKS) as stack:
-        entry = {"EventBusName": "test-bus", "Source": "conveyor.test", "Detail": '{"lead_id": 1}'}
-        events = stack.cloud.aws.client("events")
         for detail_type in ("LeadRouted", "LeadAssigned"):
-            assert events.put_events(Entries=[{**entry, "DetailType": detail_type}])["FailedEntryCount"] == 0
+            tell(stack, detail_type, detail)
         stack.settle()
-        [[body]] = stack.work.calls
-    envelope = json.loads(body)
-    assert (envelope["detail-type"], envelope["detail"]) == ("LeadRouted", {"lead_id": 1})
-    assert envelope["time"].startswith("2026-03-02T06:00")
-    assert envelope["id"] and envelope["source"] == "conveyor.test"
+        [event] = stack.work.events
+        [envelope] = told(stack)
+    assert envelope.pop("id")
+    assert envelope.pop("time").startswith("2026-03-02T06:00")
+    assert envelope == {
+        "version": "0",
+        "source": "conveyor.test",
+        "detail-type": "LeadRouted",
+        "account": "123456789012",
+        "region": REGION,
+        "resources": [],
+        "detail": detail,
+    }
+    assert event["Records"][0]["messageAttributes"] == {}, "nothing marks it as come from outside"
+
+
+def test_a_rule_wakes_its_function_for_what_its_pattern_says_and_for_nothing_else(tmp_path: Path) -> None:
+    pattern = "{detail: {done: [true], twins: [null, {numeric: ['>', 0]}]}}"
+    details: list[dict[str, Any]] = [
+        {"n": 1, "done": True, "twins": None},
+        {"n": 2, "done": True, "twins": []},
+        {"n": 3, "done": True, "twins": [17, 4]},
+        {"n": 4, "done": False, "twins": [17]},
+        {"n": 5, "done": 1, "twins": [17]},
+        {"n": 6, "done": True},
+    ]
+    with played(tmp_path, NO_TICKS, ("{detail-type: [LeadRouted]}", pattern)) as stack:
+        for detail in details:
+            tell(stack, "LeadRouted", detail)
+        stack.settle()
+        assert [envelope["detail"]["n"] for envelope in told(stack)] == [1, 3]
+
+
+def test_two_rules_of_one_queue_send_an_event_twice_and_a_disabled_rule_nothing(tmp_path: Path) -> None:
+    rule = """{Type: AWS::Events::Rule, Properties: {EventBusName: !GetAtt Bus.Name, State: %s,
+          EventPattern: {source: [conveyor.test]}, Targets: [{Id: door, Arn: !GetAtt Door.Arn}]}}"""
+    more = f"  Second: {rule % 'ENABLED'}\n  Third: {rule % 'DISABLED'}\n  Tick:"
+    with played(tmp_path, NO_TICKS, ("  Tick:", more)) as stack:
+        tell(stack, "LeadRouted", {})
+        stack.settle()
+        assert len(told(stack)) == 2
+
+
+def test_the_stack_is_not_idle_before_what_a_function_told_the_bus_is_done(tmp_path: Path) -> None:
+    with played(tmp_path, NO_TICKS) as stack:
+
+        def pass_it_on(event: Any, context: Any) -> Any:
+            if len(stack.work.calls) < 4:
+                tell(stack, "LeadRouted", {"hop": len(stack.work.calls)})
+            return {"batchItemFailures": []}
+
+        stack.work.behave = pass_it_on
+        stack.post("{}")
+        stack.settle()
+        assert [envelope["detail"]["hop"] for envelope in told(stack)[1:]] == [1, 2, 3]
+        assert stack.door() == {"visible": 0, "in_flight": 0, "dlq": 0}
 
 
 def test_any_other_path_is_404_and_reaches_no_queue(tmp_path: Path) -> None:
@@ -301,6 +363,11 @@ def test_an_optional_header_as_attribute_makes_the_hook_fail_where_it_is_missing
         ("rate(5 minutes)", "rate(5 minits)", "is not played as a schedule"),
         ("Targets: [{Id: door, Arn: !GetAtt Door.Arn}]", "Targets: [{Id: x, Arn: !GetAtt Work.Arn}]", "Rule: target"),
         ("EventPattern: {detail-type: [LeadRouted]}", "ScheduleExpression: rate(1 minute)", "AWS::Scheduler::Schedule"),
+        (
+            "{detail-type: [LeadRouted]}",
+            "{detail-type: [{prefx: Lead}]}",
+            "Rule.detail-type: .* is no match expression",
+        ),
     ],
 )
 def test_wrong_wiring_stops_the_start_and_is_named(tmp_path: Path, old: str, new: str, told: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.template.stack import ROOT
 
 OF_THE_RUNTIME = {"boto3", "botocore"}
-DISTRIBUTIONS = {"aws_lambda_powertools": "aws-lambda-powertools"}
+DISTRIBUTIONS = {"aws_lambda_powertools": "aws-lambda-powertools", "phonenumbers": "phonenumberslite"}
 
 
 def pins(path: Path) -> dict[str, str]:

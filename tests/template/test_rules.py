@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.shared.errors import NotConfigured
+from infra.local.intrinsics import Unsupported
 from tests.template import rules
 from tests.template.stack import Change, Stack, Template, build
 
@@ -46,20 +47,13 @@ def nested(path: str, value: Any) -> Change:
 
 
 DISTRIBUTE = "DistributeFunction/Properties"
+ROUTER = "QualifyRouterFunction/Properties"
 DOOR = f"{DISTRIBUTE}/Events/Door/Properties"
 HOOK = "LeadsHookIntegration/Properties/RequestParameters"
 GLOBALS = "Globals/Function"
 STATEMENTS = "DistributeRole/Properties/Policies/0/PolicyDocument/Statement"
 PERMISSION = {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction"}}
 SECOND_QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}}
-RULE_OF_THE_BUS = {
-    "Type": "AWS::Events::Rule",
-    "Properties": {
-        "EventBusName": {"Fn::GetAtt": ["SalesBus", "Name"]},
-        "EventPattern": {"detail-type": ["LeadRouted"]},
-        "Targets": [{"Id": "leads-queue", "Arn": {"Fn::GetAtt": ["LeadsQueue", "Arn"]}}],
-    },
-}
 OPEN_TO_THE_BUS = {
     "Sid": "EventsOfTheBus",
     "Effect": "Allow",
@@ -67,6 +61,11 @@ OPEN_TO_THE_BUS = {
     "Action": "sqs:SendMessage",
     "Resource": {"Fn::GetAtt": ["LeadsQueue", "Arn"]},
 }
+LEADS_POLICY = "LeadsQueuePolicy/Properties/PolicyDocument/Statement"
+STAGES_POLICY = "StagesQueuePolicy/Properties/PolicyDocument/Statement"
+SOURCE_ARN = "1/Condition/ArnEquals/aws:SourceArn"
+HAND_OVERS = "HandOvers/Properties"
+SERVICE = {"Name": "service", "Value": "distribute"}
 GROUP_FOR_EVER = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
 API_OUTPUT = {"Value": {"Fn::Sub": "${HttpApi.ApiEndpoint}/hooks/${HookToken}/leads"}}
 TOKEN_IN_LOG = '{"requestId":"$context.requestId","route":"$context.routeKey"}'
@@ -94,25 +93,84 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (rules.queues_are_encrypted_and_closed_to_plain_http, put("Another", SECOND_QUEUE)),
     (rules.what_cannot_be_delivered_is_kept, put("LeadsTick/Properties/Target/DeadLetterConfig", GONE)),
     (rules.what_cannot_be_delivered_is_kept, put("LeadsTick/Properties/Target/RetryPolicy", GONE)),
-    (rules.a_door_gets_nothing_that_its_function_does_not_handle, put("LeadsEvents", RULE_OF_THE_BUS)),
+    (rules.what_cannot_be_delivered_is_kept, put("StagesTick", GONE)),
+    (rules.what_cannot_be_delivered_is_kept, put(f"{HAND_OVERS}/Targets/0/DeadLetterConfig", GONE)),
+    (
+        rules.what_cannot_be_delivered_is_kept,
+        put("Twins/Properties/Targets/0/DeadLetterConfig/Arn", {"Fn::GetAtt": ["LeadsDeadLetters", "Arn"]}),
+    ),
+    (
+        rules.a_rule_wants_one_event_of_one_function_by_the_fields_that_it_has,
+        put(f"{HAND_OVERS}/EventPattern/source", ["conveyor.router"]),
+    ),
+    (
+        rules.a_rule_wants_one_event_of_one_function_by_the_fields_that_it_has,
+        put(f"{HAND_OVERS}/EventPattern/detail-type", ["LeadRoute"]),
+    ),
+    (
+        rules.a_rule_wants_one_event_of_one_function_by_the_fields_that_it_has,
+        put(f"{HAND_OVERS}/EventPattern/detail", {"handover": [True]}),
+    ),
+    (
+        rules.a_rule_wants_one_event_of_one_function_by_the_fields_that_it_has,
+        put("Twins/Properties/EventPattern/detail/twins", [{"number": [">", 0]}]),
+    ),
+    (
+        rules.a_rule_wants_one_event_of_one_function_by_the_fields_that_it_has,
+        put(f"{HAND_OVERS}/EventBusName", "default"),
+    ),
     (
         rules.a_door_gets_nothing_that_its_function_does_not_handle,
-        put("LeadsQueuePolicy/Properties/PolicyDocument/Statement", [OPEN_TO_THE_BUS]),
+        put("Losses/Properties/EventPattern/detail-type", ["LeadsMerged"]),
+    ),
+    (
+        rules.a_door_gets_nothing_that_its_function_does_not_handle,
+        put("Losses/Properties/Targets/0/Arn", {"Fn::GetAtt": ["StagesQueue", "Arn"]}),
+    ),
+    (rules.a_queue_takes_events_of_the_rules_that_lead_into_it_and_of_no_others, put(f"{STAGES_POLICY}/1", GONE)),
+    (
+        rules.a_queue_takes_events_of_the_rules_that_lead_into_it_and_of_no_others,
+        put(f"{LEADS_POLICY}/1", OPEN_TO_THE_BUS),
+    ),
+    (
+        rules.a_queue_takes_events_of_the_rules_that_lead_into_it_and_of_no_others,
+        put(f"{LEADS_POLICY}/{SOURCE_ARN}", {"Fn::GetAtt": ["HandOvers", "Arn"]}),
+    ),
+    (
+        rules.a_queue_takes_events_of_the_rules_that_lead_into_it_and_of_no_others,
+        put(f"{STAGES_POLICY}/{SOURCE_ARN}", {"Fn::GetAtt": ["HandOvers", "Arn"]}),
+    ),
+    (
+        rules.a_queue_takes_events_of_the_rules_that_lead_into_it_and_of_no_others,
+        put("StagesDeadLettersPolicy/Properties/PolicyDocument/Statement/1", GONE),
+    ),
+    (
+        rules.a_queue_takes_events_of_the_rules_that_lead_into_it_and_of_no_others,
+        put(f"{HAND_OVERS}/Targets/0/InputPath", "$.detail"),
     ),
     (rules.a_late_tick_gives_way_to_the_next, put("LeadsTick/Properties/ScheduleExpression", "rate(1 hour)")),
     (
         rules.a_late_tick_gives_way_to_the_next,
         put("LeadsTick/Properties/Target/RetryPolicy/MaximumEventAgeInSeconds", 86400),
     ),
-    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/MessageBody", "$request.body.leads")),
-    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/MesageBody", "$request.body")),
-    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/MessageAttributes", OPTIONAL_HEADER)),
-    (rules.the_hook_puts_the_whole_body_into_the_queue, put(f"{HOOK}/QueueUrl", {"Ref": "LeadsDeadLetters"})),
     (
-        rules.the_hook_puts_the_whole_body_into_the_queue,
+        rules.a_late_tick_gives_way_to_the_next,
+        put("StagesTick/Properties/Target/RetryPolicy/MaximumEventAgeInSeconds", 301),
+    ),
+    (rules.every_hook_puts_the_whole_body_into_its_queue, put(f"{HOOK}/MessageBody", "$request.body.leads")),
+    (rules.every_hook_puts_the_whole_body_into_its_queue, put(f"{HOOK}/MesageBody", "$request.body")),
+    (rules.every_hook_puts_the_whole_body_into_its_queue, put(f"{HOOK}/MessageAttributes", OPTIONAL_HEADER)),
+    (rules.every_hook_puts_the_whole_body_into_its_queue, put(f"{HOOK}/QueueUrl", {"Ref": "LeadsDeadLetters"})),
+    (
+        rules.every_hook_puts_the_whole_body_into_its_queue,
         put("LeadsHookIntegration/Properties/CredentialsArn", {"Fn::GetAtt": ["LeadsTickRole", "Arn"]}),
     ),
-    (rules.the_hook_puts_the_whole_body_into_the_queue, put("LeadsHook/Properties/Target", "integrations/abc")),
+    (rules.every_hook_puts_the_whole_body_into_its_queue, put("LeadsHook/Properties/Target", "integrations/abc")),
+    (
+        rules.every_hook_puts_the_whole_body_into_its_queue,
+        put("StagesHookIntegration/Properties/RequestParameters/QueueUrl", {"Ref": "LeadsQueue"}),
+    ),
+    (rules.every_hook_puts_the_whole_body_into_its_queue, put("StagesHook", GONE)),
     (rules.the_token_is_a_literal_of_every_route, put("LeadsHook/Properties/RouteKey", "POST /hooks/{token}/leads")),
     (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/NoEcho", False)),
     (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/MinLength", 16)),
@@ -128,11 +186,16 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (rules.functions_say_what_they_run_on, put(f"{GLOBALS}/Tracing", "PassThrough")),
     (rules.functions_log_json_into_a_group_of_limited_age, put(f"{DISTRIBUTE}/LoggingConfig/LogGroup", GONE)),
     (rules.functions_log_json_into_a_group_of_limited_age, put("Another", GROUP_FOR_EVER)),
+    (
+        rules.functions_log_json_into_a_group_of_limited_age,
+        put(f"{ROUTER}/LoggingConfig/LogGroup", {"Ref": "DistributeLogs"}),
+    ),
     (rules.every_function_is_packed_from_one_folder_with_its_parent, put("DistributeFunction/Metadata", GONE)),
     (rules.every_function_is_packed_from_one_folder_with_its_parent, put(f"{DISTRIBUTE}/CodeUri", "s3://other/zip")),
     (rules.every_handler_imports, put(f"{DISTRIBUTE}/Handler", "functions.distribute.handler.main")),
     (rules.every_handler_imports, put(f"{DISTRIBUTE}/Handler", "distribute.handler.lambda_handler")),
     (rules.every_function_has_its_own_role, put(f"{DISTRIBUTE}/Role", GONE)),
+    (rules.every_function_has_its_own_role, put(f"{ROUTER}/Role", {"Fn::GetAtt": ["DistributeRole", "Arn"]})),
     (
         rules.every_function_has_its_own_role,
         put("DistributeRole/Properties/ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]),
@@ -141,6 +204,10 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (
         rules.the_environment_is_what_the_functions_read,
         put(f"{DISTRIBUTE}/Environment/Variables/DEAD_LETTERS_URL", {"Ref": "LeadsQueue"}),
+    ),
+    (
+        rules.the_environment_is_what_the_functions_read,
+        put(f"{ROUTER}/Environment/Variables/QUEUE_URL", {"Ref": "LeadsQueue"}),
     ),
     (
         rules.new_versions_take_over_step_by_step_and_are_rolled_back,
@@ -156,13 +223,17 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     ),
     (
         rules.new_versions_take_over_step_by_step_and_are_rolled_back,
+        put(f"{ROUTER}/DeploymentPreference/Alarms", [{"Ref": "DistributeErrors"}]),
+    ),
+    (
+        rules.new_versions_take_over_step_by_step_and_are_rolled_back,
         put(f"{DISTRIBUTE}/AutoPublishAliasAllProperties", GONE),
     ),
     (rules.nothing_is_allowed_by_wildcard, put(f"{STATEMENTS}/2/Action", ["dynamodb:*"])),
     (rules.nothing_is_allowed_by_wildcard, put(f"{STATEMENTS}/2/Resource", "*")),
     (
         rules.nothing_is_allowed_by_wildcard,
-        put("LeadsQueuePolicy/Properties/PolicyDocument/Statement", [{**OPEN_TO_THE_BUS, "Principal": "*"}]),
+        put(LEADS_POLICY, [{**OPEN_TO_THE_BUS, "Principal": "*"}]),
     ),
     (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/DeletionPolicy", "Delete")),
     (rules.the_table_is_safe_and_has_one_sparse_index, put("Table/Properties/TimeToLiveSpecification", GONE)),
@@ -188,7 +259,12 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     (rules.every_alarm_tells_the_first_step_to_somebody, nested("LeadsLate/Properties/AlarmDescription", "late")),
     (rules.every_alarm_tells_the_first_step_to_somebody, put("DistributeErrors/Properties/TreatMissingData", GONE)),
     (rules.every_way_to_fail_has_its_alarm, nested("LeadsDeadLettersNotEmpty", GONE)),
-    (rules.every_way_to_fail_has_its_alarm, nested("AmoCrmTokenRefused/Properties/Dimensions/0", GONE)),
+    (rules.every_way_to_fail_has_its_alarm, nested("StagesLate", GONE)),
+    (rules.every_way_to_fail_has_its_alarm, nested("AmoCrmTokenRefused/Properties/Dimensions", [SERVICE])),
+    (
+        rules.every_way_to_fail_has_its_alarm,
+        put("Observability/Properties/Parameters/StagesQueue", {"Fn::GetAtt": ["LeadsQueue", "QueueName"]}),
+    ),
     (
         rules.every_way_to_fail_has_its_alarm,
         put("Observability/Properties/Parameters/LeadsDeadLetters", {"Fn::GetAtt": ["LeadsQueue", "QueueName"]}),
@@ -203,6 +279,8 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
     ),
     (rules.slow_means_near_the_timeout, put(f"{GLOBALS}/Timeout", 120)),
     (rules.silence_of_the_ticks_is_an_alarm, nested("TicksStopped/Properties/TreatMissingData", "notBreaching")),
+    (rules.silence_of_the_ticks_is_an_alarm, nested("TicksStopped/Properties/Threshold", 1)),
+    (rules.silence_of_the_ticks_is_an_alarm, put("StagesTick/Properties/ScheduleExpression", "rate(10 minutes)")),
     (rules.alarms_fit_the_bill, nested("HooksRejected", GONE)),
 ]
 
@@ -210,7 +288,7 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
 @pytest.mark.parametrize(("rule", "change"), SPOILT, ids=[f"{i}-{rule.__name__}" for i, (rule, _) in enumerate(SPOILT)])
 def test_the_rule_notices(rule: rules.Rule, change: Change) -> None:
     spoilt = build(change)
-    with pytest.raises((AssertionError, ImportError, AttributeError, KeyError, NotConfigured)):
+    with pytest.raises((AssertionError, ImportError, AttributeError, KeyError, NotConfigured, Unsupported)):
         rule(spoilt)
 
 
