@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from datetime import datetime
 
 from functions.shared.adapters.dynamodb import keys
 from functions.shared.adapters.dynamodb.table import TRANSACTION_LIMIT, ConditionFailed, Item, Table
-from functions.shared.assignment import Assignment, Mode, Standing, State, TeamLedger
+from functions.shared.assignment import FALLEN, Assignment, HandOver, Mode, Standing, State, TeamLedger
 from functions.shared.fairness import Ledger
 
 DECISIONS_PER_TRANSACTION = TRANSACTION_LIMIT - 1
 """The ledger itself takes one of the places."""
 
 _UNDECIDED = "attribute_not_exists(pk) OR assignment_state IN (:withdrawn, :gone)"
-_FALLEN = (State.WITHDRAWN, State.GONE)
-"""Decisions that stand no more: the owner was refused, or the lead was deleted (and may be restored)."""
 
 
 class LedgerMoved(Exception):
@@ -43,17 +41,25 @@ class Assignments:
         return _ledger_from(item) if item else TeamLedger(team)
 
     def decided(self, lead_ids: Iterable[int], cause: str) -> dict[int, Assignment]:
-        """The decisions that stand for these leads, each in its true state; fallen ones do not."""
+        """The decisions that stand for these leads under this cause, each in its true state; fallen ones do not."""
         items = self._table.get_many(keys.assignment(lead_id, cause) for lead_id in lead_ids)
         found = {assignment.lead_id: assignment for assignment in map(assignment_from, items)}
-        standing = {key: value for key, value in found.items() if value.state not in _FALLEN}
+        standing = {key: value for key, value in found.items() if not value.is_fallen}
         return self._with_done(standing)
 
     def of_lead(self, lead_id: int) -> list[Assignment]:
-        """All decisions about a lead, in the order they were taken."""
-        items = self._table.query(f"LEAD#{lead_id}", "ASSIGN#")
-        found = {index: assignment_from(item) for index, item in enumerate(items)}
-        return sorted(self._with_done(found).values(), key=lambda assignment: assignment.decided_at)
+        """All decisions about a lead, whatever their cause and state, in the order they were taken."""
+        return self.of_leads([lead_id])[lead_id]
+
+    def of_leads(self, lead_ids: Iterable[int]) -> dict[int, list[Assignment]]:
+        """The same for several leads; costs a query each."""
+        wanted = sorted(set(lead_ids))
+        items = (item for lead_id in wanted for item in self._table.query(f"LEAD#{lead_id}", "ASSIGN#"))
+        found = self._with_done(dict(enumerate(map(assignment_from, items))))
+        history: dict[int, list[Assignment]] = {lead_id: [] for lead_id in wanted}
+        for assignment in sorted(found.values(), key=lambda assignment: assignment.decided_at):
+            history[assignment.lead_id].append(assignment)
+        return history
 
     def decide(
         self, before: TeamLedger, after: TeamLedger, decisions: Sequence[Assignment]
@@ -69,9 +75,7 @@ class Assignments:
             replace(decision, ledger_version=after.version, decided_together=len(decisions)) for decision in decisions
         ]
         puts = [
-            self._table.put_action(
-                _item_of(decision), _UNDECIDED, {f":{state.value}": state.value for state in _FALLEN}
-            )
+            self._table.put_action(_item_of(decision), _UNDECIDED, {f":{state.value}": state.value for state in FALLEN})
             for decision in stored
         ]
         self._transact(before, after, puts, [decision.lead_id for decision in stored])
@@ -138,7 +142,7 @@ class Assignments:
             standing = [lead_id for lead_id, item in zip(lead_ids, failure.items[1:], strict=True) if item is not None]
             raise AlreadyDecided(standing) from failure
 
-    def _with_done(self, found: dict[int, Assignment]) -> dict[int, Assignment]:
+    def _with_done(self, found: Mapping[int, Assignment]) -> dict[int, Assignment]:
         """Pending decisions whose whole transaction carries the done marker are applied."""
         pending = {(value.team, value.ledger_version) for value in found.values() if value.is_open}
         markers = self._table.get_many(keys.done(team, version) for team, version in sorted(pending))
@@ -155,6 +159,8 @@ def _item_of(assignment: Assignment) -> Item:
     optional: Item = {"uid": assignment.uid} if assignment.uid else {}
     if assignment.lease_until:
         optional["lease_until"] = _text(assignment.lease_until)
+    if assignment.handed_over:
+        optional["handed_over"] = asdict(assignment.handed_over)
     return {
         **keys.assignment(assignment.lead_id, assignment.cause),
         "entity": "assignment",
@@ -196,6 +202,7 @@ def assignment_from(item: Item) -> Assignment:
         uid=item.get("uid"),
         state=State(item["assignment_state"]),
         lease_until=_moment(item["lease_until"]) if "lease_until" in item else None,
+        handed_over=HandOver(**item["handed_over"]) if "handed_over" in item else None,
     )
 
 

@@ -34,6 +34,23 @@ def assignment(lead_id: int, cause: str) -> Key:
     return {"pk": f"LEAD#{lead_id}", "sk": f"ASSIGN#{cause}"}
 
 
+def lead_state(lead_id: int) -> Key:
+    return {"pk": f"LEAD#{lead_id}", "sk": "STATE"}
+
+
+def merge(duplicate_id: int, key: str) -> Key:
+    return {"pk": f"LEAD#{duplicate_id}", "sk": f"MERGE#{key}"}
+
+
+def kin(lead_id: int) -> Key:
+    """Which leads were merged into this one, and which must not be."""
+    return {"pk": f"LEAD#{lead_id}", "sk": "KIN"}
+
+
+def merges_of_day(day: str) -> Key:
+    return {"pk": "MERGES", "sk": f"DAY#{day}"}
+
+
 def waiting(team: str, lead_id: int) -> Key:
     return {"pk": f"TEAM#{team}", "sk": f"WAIT#{lead_id}"}
 

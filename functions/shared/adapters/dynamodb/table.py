@@ -82,8 +82,9 @@ class Table:
         """Raises ConditionFailed with what stands there."""
         self._write("update_item", {"Key": encode(key), "UpdateExpression": expression}, condition, values)
 
-    def delete(self, key: Key) -> None:
-        self._call("delete_item", TableName=self._name, Key=encode(key))
+    def delete(self, key: Key, condition: str | None = None, values: Item | None = None) -> None:
+        """Raises ConditionFailed with what stands there."""
+        self._write("delete_item", {"Key": encode(key)}, condition, values)
 
     def transact(self, actions: Sequence[Item]) -> None:
         """All or nothing. Build the actions with `put_action` and `update_action`; raises ConditionFailed."""
@@ -93,9 +94,10 @@ class Table:
     def put_action(self, item: Item, condition: str, values: Item | None = None) -> Item:
         return {"Put": {"TableName": self._name, "Item": encode(item)} | _conditional(condition, values)}
 
-    def update_action(self, key: Key, expression: str, values: Item, condition: str) -> Item:
+    def update_action(self, key: Key, expression: str, values: Item, condition: str | None = None) -> Item:
         update = {"TableName": self._name, "Key": encode(key), "UpdateExpression": expression}
-        return {"Update": update | _conditional(condition, values)}
+        conditional = _conditional(condition, values) if condition else {"ExpressionAttributeValues": encode(values)}
+        return {"Update": update | conditional}
 
     def _write(self, operation: str, request: Item, condition: str | None, values: Item | None) -> None:
         if condition:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 
 from functions.shared.adapters.dynamodb import keys
 from functions.shared.adapters.dynamodb.table import ConditionFailed, Item, Table
+from functions.shared.assignment import ARRIVAL, HandOver, hop_of
 from functions.shared.department import Department
 from functions.shared.waiting import WaitingLead
 
@@ -18,8 +21,9 @@ class WaitingRoom:
         self._table = table
 
     def put(self, waiting: Sequence[WaitingLead]) -> list[WaitingLead]:
-        """Write the rows; returns those that were not there before. A lead that waits already keeps its first
-        `arrived_at` and `seen_owner`, and its `uid` if the new row knows none; all else is written anew."""
+        """Write the rows; returns those whose wait begins. A lead that waits already under this cause keeps its first
+        `arrived_at` and `seen_owner`, and its `uid` if the new row knows none; all else is written anew. Under a later
+        cause a new wait begins; a row under an earlier one changes nothing."""
         return [lead for lead in waiting if self._put(lead)]
 
     def wake(self, team: str, now: datetime) -> int:
@@ -47,8 +51,16 @@ class WaitingRoom:
         for lead_id in sorted(lead_ids):
             self._table.delete(keys.waiting(team, lead_id))
 
+    def leave(self, lead: WaitingLead) -> None:
+        """Take out a lead whose wait has ended, unless another wait, under another cause, has begun since."""
+        values = {":cause": lead.cause}
+        with suppress(ConditionFailed):
+            self._table.delete(
+                keys.waiting(lead.team, lead.lead_id), "attribute_not_exists(cause) OR cause = :cause", values
+            )
+
     def _put(self, lead: WaitingLead) -> bool:
-        """Whether the row is new. Others may write or remove it between our two writes: then it begins again."""
+        """Whether a wait begins. Others may write or remove the row between our two writes: then all begins again."""
         item = _item_of(lead)
         while True:
             try:
@@ -57,11 +69,16 @@ class WaitingRoom:
             except ConditionFailed as failed:
                 (standing,) = failed.items
             assert standing, "a condition on an absent row fails only where there is one"
-            kept = {name: standing[name] for name in ("uid",) if name in standing} | item
-            kept |= {"arrived_at": standing["arrived_at"], "seen_owner": standing.get("seen_owner", 0)}
-            try:
-                self._table.put(kept, "arrived_at = :arrived_at", {":arrived_at": standing["arrived_at"]})
+            later = hop_of(lead.cause) - hop_of(standing.get("cause", ARRIVAL))
+            if later < 0:
                 return False
+            try:
+                self._table.put(
+                    item if later else _going_on(standing, item),
+                    "arrived_at = :arrived_at",
+                    {":arrived_at": standing["arrived_at"]},
+                )
+                return bool(later)
             except ConditionFailed:
                 continue
 
@@ -75,6 +92,12 @@ class WaitingRoom:
         return True
 
 
+def _going_on(standing: Item, item: Item) -> Item:
+    """The new row of a wait that goes on."""
+    uid = {"uid": standing["uid"]} if "uid" in standing else {}
+    return uid | item | {"arrived_at": standing["arrived_at"], "seen_owner": standing.get("seen_owner", 0)}
+
+
 def _item_of(lead: WaitingLead) -> Item:
     return {
         **keys.waiting(lead.team, lead.lead_id),
@@ -83,9 +106,11 @@ def _item_of(lead: WaitingLead) -> Item:
         "reason": lead.reason,
         "arrived_at": lead.arrived_at.isoformat(),
         "seen_owner": lead.seen_owner,
+        "cause": lead.cause,
         "due_shard": keys.due_shard(KIND),
         "due_at": keys.due_at(lead.next_check),
         **({"uid": lead.uid} if lead.uid else {}),
+        **({"handed_over": asdict(lead.handed_over)} if lead.handed_over else {}),
     }
 
 
@@ -99,4 +124,6 @@ def _lead_from(item: Item) -> WaitingLead:
         next_check=datetime.fromisoformat(item["due_at"]),
         uid=item.get("uid"),
         seen_owner=item.get("seen_owner", 0),
+        cause=item.get("cause", ARRIVAL),
+        handed_over=HandOver(**item["handed_over"]) if "handed_over" in item else None,
     )

@@ -1,0 +1,54 @@
+"""A decided step in work, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from functions.qualify_router.routing import Sight
+from functions.qualify_router.state import Decision, LeadState
+from functions.shared.crm import Lead
+
+CLOCKS_APART = timedelta(minutes=1)
+"""What amoCRM dates is compared with our own clock."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One decided step to be done. `state` is the row as stored with the decision; `resumed`: another run may have
+    begun it, so its tasks and notes are looked for before they are written."""
+
+    sight: Sight
+    state: LeadState
+    decision: Decision
+    resumed: bool = False
+
+    @property
+    def lead(self) -> Lead:
+        return self.sight.lead
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the lead stands already where the step puts it."""
+        return self.sight.place == self.decision.to
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The lead on which a copied one goes on; `is_new` unless it is a card that the client had."""
+
+    lead_id: int
+    is_new: bool
+    known_owner: int = 0
+
+
+@dataclass
+class Done:
+    """How the steps ended, by lead id: `refused` with amoCRM's reason; all others are complete. `copies` are the leads
+    that copy steps have led to; `without_reason` were closed without their loss reason; `untold` are the leads whose
+    task or note amoCRM refused."""
+
+    refused: dict[int, str] = field(default_factory=dict)
+    copies: dict[int, Copy] = field(default_factory=dict)
+    without_reason: set[int] = field(default_factory=set)
+    untold: dict[int, str] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""What we know of a lead once a step of it is done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from functions.qualify_router.routing import Table, blocked_by, due_at
+from functions.qualify_router.state import HOPS, TOLD, Decision, LastHop, LeadState, Step
+from functions.shared.department import LOST_STAGE, Department, Place
+
+_CARRIES = frozenset({Step.MOVE, Step.CROSS, Step.RESTORE})
+
+
+def team_before(state: LeadState, decision: Decision, department: Department) -> str:
+    """Whose the lead was: where nobody told us, the team of the pipeline it stood in."""
+    return state.team or department.team_of_pipeline(decision.seen.role).name
+
+
+def hands_over(state: LeadState, decision: Decision, department: Department) -> bool:
+    """Whether the step brings the lead to another team."""
+    if decision.to is None or decision.to.is_closed or decision.step not in _CARRIES:
+        return False
+    return team_before(state, decision, department) != department.team_of_pipeline(decision.to.role).name
+
+
+def done(state: LeadState, decision: Decision, department: Department, now: datetime, **known: object) -> LeadState:
+    """The state after the step; `known` are fields that only its execution could tell (sale)."""
+    after = replace(state, pending=None, hop=decision.hop, **known)  # type: ignore[arg-type]
+    if decision.step in HOPS:
+        after = replace(after, hops=(*state.hops_lately(now), decision.decided_at))
+    match decision.step:
+        case Step.MOVE | Step.RESTORE | Step.CROSS:
+            after = _carried(after, state, decision, department, now)
+        case Step.CLOSE | Step.MERGE:
+            lost = Place(decision.seen.role, LOST_STAGE)
+            after = _written(after, decision, lost, now)
+            after = replace(after, fired=after.fired | {TOLD}, answer=decision.answer)
+        case Step.COPY:
+            then = then_of(decision, department)
+            after = _written(after, decision, then, now) if then else replace(after, fired=after.fired | {TOLD})
+        case Step.PARK:
+            after = replace(after, parked=True)
+        case Step.SUGGEST:
+            after = replace(after, suggested=tuple(dict.fromkeys((*after.suggested, *decision.others))))
+        case _:
+            pass
+    stays = decision.step not in _CARRIES and after.place == decision.seen
+    if decision.fired and stays:
+        after = replace(after, fired=after.fired | {decision.fired})
+    return timed(after, department, now)
+
+
+def then_of(decision: Decision, department: Department) -> Place | None:
+    """Where a copied lead itself goes; None: it stays."""
+    return next((route.then for route in department.routes if route.id == decision.route), None)
+
+
+def unmerged(state: LeadState, decision: Decision, department: Department, now: datetime) -> LeadState:
+    """The merge was not done (dry run, ceiling, the survivor is closed): not again in this stay."""
+    fired = state.fired | ({decision.fired} if decision.fired else set())
+    return timed(replace(state, pending=None, hop=decision.hop, fired=fired), department, now)
+
+
+def refused(state: LeadState, decision: Decision, department: Department, now: datetime) -> LeadState:
+    """amoCRM does not take the step: not again while the lead stands there and the department is the same."""
+    blocked = blocked_by(decision.route, department)
+    return timed(replace(state, pending=None, blocked=blocked), department, now)
+
+
+def dropped(state: LeadState) -> LeadState:
+    """A person was faster: the step is none any more."""
+    return replace(state, pending=None)
+
+
+def timed(state: LeadState, department: Department, now: datetime) -> LeadState:
+    """The state with the moment at which a timed route wants to be looked at: a whole second, as it is stored, so that
+    the same state is equal when it is read again."""
+    due = due_at(Table(state, department, now))
+    return replace(state, due_at=due and due.replace(microsecond=0) + timedelta(seconds=due.microsecond > 0))
+
+
+def born(lead_id: int, decision: Decision, origin: int, department: Department, now: datetime) -> LeadState:
+    """The state of a lead that a copy has made."""
+    assert decision.to is not None, "a copy has a place"
+    team = department.team_of_pipeline(decision.to.role).name
+    fresh = LeadState(lead_id, team=team, told=decision.to.role, origin=origin).at(decision.to, now)
+    return timed(fresh, department, now)
+
+
+def _carried(
+    after: LeadState, before: LeadState, decision: Decision, department: Department, now: datetime
+) -> LeadState:
+    assert decision.to is not None, "a lead is carried to a place"
+    owners: Mapping[str, int] = after.owners
+    if hands_over(before, decision, department):
+        owners = {**owners, team_before(before, decision, department): decision.owner}
+    moved = after.at(decision.to, now) if decision.step is Step.CROSS else _written(after, decision, decision.to, now)
+    if decision.to.is_closed:
+        return moved
+    team = department.team_of_pipeline(decision.to.role).name
+    return replace(moved, owners=owners, team=team, told=decision.to.role)
+
+
+def _written(after: LeadState, decision: Decision, to: Place, now: datetime) -> LeadState:
+    """Our own write has put the lead there, and taken the answer off the card."""
+    return replace(after.at(to, now), last=LastHop(decision.seen, to, decision.seen_at), answer="")
