@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 
-from functions.distribute import eligibility
-from functions.distribute.decision import Candidate, Moment, Unassigned, decide, take_back
+from functions.distribute import eligibility, handing
+from functions.distribute.decision import Candidate, Moment, Unassigned, decide
+from functions.distribute.turns import TRIES, pause
 from functions.distribute.waiting_room import next_check, reason
 from functions.shared.absence import Absence
 from functions.shared.adapters.dynamodb.absences import Absences
@@ -19,7 +19,7 @@ from functions.shared.adapters.dynamodb.assignments import (
     Assignments,
     LedgerMoved,
 )
-from functions.shared.assignment import Assignment, State, TeamLedger
+from functions.shared.assignment import ARRIVAL, Assignment, TeamLedger
 from functions.shared.clock import Clock
 from functions.shared.crm import User
 from functions.shared.department import Department, Team
@@ -30,16 +30,13 @@ from functions.shared.waiting import WaitingLead
 LEASE = timedelta(seconds=75)
 """Longer than the function's timeout of 60 s: whoever decided is finished or dead when it ends."""
 
-TRIES = 8
-"""Two functions at a time share a ledger (MaximumConcurrency in template.yaml): one conflict is usual, not eight."""
-
 COUNT_AGAIN = timedelta(minutes=5)
 """Open leads are counted in amoCRM this often; between, every lead given is added."""
 
 
 @dataclass
 class Allotted:
-    """`stored` decisions are ours to act on; `contested` lead ids were decided by another worker meanwhile."""
+    """`stored` decisions are ours to act on; `contested` are leads about which another worker decides."""
 
     stored: list[Assignment] = field(default_factory=list)
     waiting: list[WaitingLead] = field(default_factory=list)
@@ -70,7 +67,7 @@ class Allotment:
 
     def allot(self, team: Team, candidates: Sequence[Candidate]) -> Allotted:
         """Decide all candidates of a team, oldest first, and store what was decided."""
-        situation = self._situation(team)
+        situation = self._situation(team, candidates)
         result = Allotted()
         queue = sorted(candidates, key=lambda candidate: (candidate.arrived_at, candidate.lead_id))
         ledger = self._ledger(team, situation)
@@ -79,25 +76,11 @@ class Allotment:
             ledger = self._allot_chunk(team, chunk, situation, ledger, result)
         return result
 
-    def give_back(self, assignment: Assignment, state: State) -> bool:
-        """Reverse all claims of a lead that is not his any more; False if another worker did it before."""
-        for attempt in range(TRIES):
-            ledger = self._assignments.ledger(assignment.team)
-            try:
-                after = take_back(ledger, assignment, self._day(assignment.decided_at))
-                self._assignments.give_back(ledger, after, assignment, state)
-            except (LedgerMoved, Contended):
-                self._pause(attempt)
-            except AlreadyDecided:
-                return False
-            else:
-                return True
-        raise Contended(f"the ledger of team {assignment.team} moved {TRIES} times in a row")
-
     def _allot_chunk(
         self, team: Team, chunk: list[Candidate], situation: Situation, ledger: TeamLedger, result: Allotted
     ) -> TeamLedger:
         for attempt in range(TRIES):
+            chunk = self._undisturbed(chunk, situation.moment.now, result)
             outcome = decide(ledger, team, chunk, situation.moment)
             try:
                 ledger, stored = self._assignments.decide(ledger, outcome.ledger, outcome.assignments)
@@ -105,7 +88,7 @@ class Allotment:
                 result.contested |= others.lead_ids
                 chunk = [candidate for candidate in chunk if candidate.lead_id not in others.lead_ids]
             except (LedgerMoved, Contended):
-                self._pause(attempt)
+                pause(self._clock, attempt)
                 ledger = self._ledger(team, situation)
             else:
                 result.stored += stored
@@ -113,9 +96,21 @@ class Allotment:
                 return ledger
         raise Contended(f"the ledger of team {team.name} moved {TRIES} times in a row")
 
-    def _situation(self, team: Team) -> Situation:
+    def _undisturbed(self, chunk: list[Candidate], now: datetime, result: Allotted) -> list[Candidate]:
+        """Without the leads that others decide about under another cause: the condition of a decision sees only its
+        own. Read after the ledger, so that within one team nothing slips through."""
+        causes = {candidate.lead_id: candidate.cause for candidate in chunk if candidate.cause != ARRIVAL}
+        disturbed = {
+            lead_id
+            for lead_id, decisions in self._assignments.of_leads(causes).items()
+            if handing.superseded(causes[lead_id], decisions) or handing.in_work(causes[lead_id], decisions, now)
+        }
+        result.contested |= disturbed
+        return [candidate for candidate in chunk if candidate.lead_id not in disturbed]
+
+    def _situation(self, team: Team, candidates: Sequence[Candidate]) -> Situation:
         now = self._clock.now()
-        absences = [absence for absence in self._absences.of_team(team.name) if absence.covers(now)]
+        absences = self._absent_now(team, now)
         absent = {absence.user_id for absence in absences}
         users = self._read_users()
         moment = Moment(
@@ -125,8 +120,22 @@ class Allotment:
             duty=eligibility.duty(team, users, absent),
             department_version=self._department.version,
             lease_until=now + LEASE,
+            guests=self._able({candidate.guest for candidate in candidates if candidate.guest}, team, now),
         )
         return Situation(moment, absences, self._open_leads(team))
+
+    def _able(self, guests: Collection[int], host: Team, now: datetime) -> frozenset[int]:
+        """Which of these people can work now in a team of theirs that is not the host."""
+        able: set[int] = set()
+        for team in self._department.teams if guests else ():
+            theirs = {user_id for user_id in guests if team is not host and team.member(user_id)}
+            if theirs:
+                absent = {absence.user_id for absence in self._absent_now(team, now)}
+                able |= theirs - eligibility.obstacles(team, self._read_users(), absent, now).keys()
+        return frozenset(able)
+
+    def _absent_now(self, team: Team, now: datetime) -> list[Absence]:
+        return [absence for absence in self._absences.of_team(team.name) if absence.covers(now)]
 
     def _day(self, moment: datetime) -> str:
         return moment.astimezone(self._department.timezone).date().isoformat()
@@ -159,13 +168,11 @@ class Allotment:
             next_check=next_check(team, unassigned.refused, situation.absences, moment.now, self._department.timezone),
             uid=candidate.uid,
             seen_owner=candidate.seen_owner,
+            cause=candidate.cause,
+            handed_over=candidate.handed_over,
         )
 
     def _read_users(self) -> dict[int, User]:
         if self._users is None:
             self._users = {user.id: user for user in self._amocrm.users()}
         return self._users
-
-    def _pause(self, attempt: int) -> None:
-        """Full jitter, so that two functions that collided do not collide again."""
-        self._clock.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 no secret depends on it

@@ -9,15 +9,16 @@ from fractions import Fraction
 
 from functions.distribute.eligibility import Rule, refusals
 from functions.shared import fairness
-from functions.shared.assignment import ARRIVAL, Assignment, Mode, Standing, TeamLedger
+from functions.shared.assignment import ARRIVAL, Assignment, HandOver, Mode, Standing, TeamLedger
 from functions.shared.department import Team
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A lead that is to be given out. `client` is its main contact; `own_manager` who works with that client already;
-    `manual_owner` the member to whom a person gave the lead, `made_by_owner` if that person was he himself;
-    `seen_owner` its responsible user as read."""
+    """A lead that is to be given out. `client` is its main contact, `twins` other open leads that surely are his;
+    `own_managers` who of the team works with him already, in the order of asking; `guest` the colleague of another
+    team who does; `manual_owner` the member to whom a person gave the lead, `made_by_owner` if that person was he
+    himself; `seen_owner` its responsible user as read; `handed_over` where it comes from, if it is not simply new."""
 
     lead_id: int
     channel: str
@@ -25,15 +26,20 @@ class Candidate:
     seen_owner: int = 0
     uid: str | None = None
     client: int | None = None
-    own_manager: int | None = None
+    twins: tuple[int, ...] = ()
+    own_managers: tuple[int, ...] = ()
+    guest: int | None = None
     manual_owner: int | None = None
     made_by_owner: bool = False
+    cause: str = ARRIVAL
+    handed_over: HandOver | None = None
 
 
 @dataclass(frozen=True)
 class Moment:
     """What holds for the whole batch: `hindered` as found by eligibility.obstacles, `duty` the user id of the duty
-    person if there is one who can work, `day` in the department's zone."""
+    person if there is one who can work, `guests` the people of other teams who can work now, as far as the batch asks
+    for them; `day` in the department's zone."""
 
     now: datetime
     day: str
@@ -41,6 +47,7 @@ class Moment:
     duty: int | None
     department_version: int
     lease_until: datetime
+    guests: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,23 +69,26 @@ def decide(ledger: TeamLedger, team: Team, candidates: Sequence[Candidate], mome
     """Give the candidates out one after the other, each against the ledger that the one before left.
 
     In this order: the member to whom a person gave it, the client's own manager if he can take a lead now (caps and
-    channels do not bind there: it is no new client for him), who is fairly next, the duty person, nobody. Two leads of
-    one client in a batch go to one manager.
+    channels do not bind there: it is no new client for him), his manager in another team, who is fairly next, the duty
+    person, nobody. Two leads of one client in a batch go to one manager.
     """
     ledger = ledger.on_day(moment.day)
-    managers: dict[int, int] = {}
+    of_client: dict[int, int] = {}
+    of_lead: dict[int, int] = {}
     assignments: list[Assignment] = []
     unassigned: list[Unassigned] = []
     for candidate in candidates:
-        known = managers.get(candidate.client or 0)
-        choice = _choose(ledger, team, replace(candidate, own_manager=known or candidate.own_manager), moment)
+        just_given = (of_client.get(candidate.client or 0), *(of_lead.get(twin) for twin in candidate.twins))
+        known = (*filter(None, just_given), *candidate.own_managers)
+        choice = _choose(ledger, team, replace(candidate, own_managers=known), moment)
         if not choice.weights:
             unassigned.append(Unassigned(candidate, choice.refused))
             continue
         ledger, assignment = _assign(ledger, team.name, candidate, choice, moment)
         assignments.append(assignment)
+        of_lead[candidate.lead_id] = assignment.owner
         if candidate.client:
-            managers[candidate.client] = assignment.owner
+            of_client[candidate.client] = assignment.owner
     return Outcome(ledger, tuple(assignments), tuple(unassigned))
 
 
@@ -95,8 +105,9 @@ def _choose(ledger: TeamLedger, team: Team, candidate: Candidate, moment: Moment
     if candidate.manual_owner:
         mode = Mode.SELF if candidate.made_by_owner else Mode.MANUAL
         return _Choice(mode, _alone(candidate.manual_owner))
-    own = candidate.own_manager
-    if own and team.member(own) and own not in moment.hindered:
+    able = (own for own in candidate.own_managers if team.member(own) and own not in moment.hindered)
+    own = next(able, candidate.guest if candidate.guest in moment.guests else None)
+    if own:
         return _Choice(Mode.OWN_CLIENT, _alone(own))
     refused = refusals(team, moment.hindered, ledger, candidate.channel)
     eligible = {member.user_id: member.weight for member in team.members if member.user_id not in refused}
@@ -122,7 +133,7 @@ def _assign(
     )
     assignment = Assignment(
         lead_id=candidate.lead_id,
-        cause=ARRIVAL,
+        cause=candidate.cause,
         team=team,
         channel=candidate.channel,
         owner=owner,
@@ -135,6 +146,7 @@ def _assign(
         department_version=moment.department_version,
         uid=candidate.uid,
         lease_until=moment.lease_until,
+        handed_over=candidate.handed_over,
     )
     after = replace(
         ledger,

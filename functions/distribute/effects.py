@@ -1,23 +1,19 @@
 """What a decision causes in amoCRM, as steps each of which can run again.
 
-accept the item → owner → first-answer task → «why» note. Humans win: where a person was faster, nothing is written.
+accept the item → owner → what people are told (see telling). Humans win: where a person was faster, nothing is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
-from functions.distribute.texts import task_text, why_note
+from functions.distribute.telling import Telling
 from functions.shared.assignment import Assignment, Mode
-from functions.shared.crm import Lead, NewNote, NewTask, OwnerChange
-from functions.shared.department import Department, Team
+from functions.shared.crm import Lead, OwnerChange
+from functions.shared.department import Department
 from functions.shared.errors import AmoCrmNotFound, AmoCrmRefused
 from functions.shared.ports import AmoCrm
-
-CLOCKS_APART = timedelta(minutes=1)
-"""What amoCRM dates is compared with our own clock."""
 
 
 @dataclass
@@ -34,11 +30,12 @@ class Done:
 
 
 class Effects:
-    """`departments` gives the version a decision was taken under: its texts must not change between two runs."""
+    """`departments` gives the version a decision was taken under."""
 
     def __init__(self, amocrm: AmoCrm, departments: Callable[[int], Department]) -> None:
         self._amocrm = amocrm
         self._departments = departments
+        self._telling = Telling(amocrm, departments)
 
     def apply(
         self, assignments: Sequence[Assignment], leads: Mapping[int, Lead], token_user: int, resumed: Collection[int]
@@ -49,7 +46,8 @@ class Effects:
         mine = [assignment for assignment in assignments if self._still_ours(assignment, leads, token_user, done)]
         mine = self._own(mine, leads, token_user, done)
         # who made a lead for himself knows of it
-        done.untold = self._tell([assignment for assignment in mine if assignment.mode is not Mode.SELF], set(resumed))
+        talked = [assignment for assignment in mine if assignment.mode is not Mode.SELF]
+        done.untold = self._telling.tell(talked, leads, set(resumed))
         done.applied = mine
         return done
 
@@ -57,11 +55,21 @@ class Effects:
         lead = leads.get(assignment.lead_id)
         if lead is None:
             done.gone.append(assignment)
-        elif lead.is_closed or lead.responsible_user_id not in _expected(assignment, token_user):
+        elif (
+            lead.is_closed
+            or lead.responsible_user_id not in _expected(assignment, token_user)
+            or (assignment.handed_over and not self._is_there(assignment, lead))
+        ):
             done.overtaken.append(assignment)
         else:
             return True
         return False
+
+    def _is_there(self, assignment: Assignment, lead: Lead) -> bool:
+        """Whether the lead stands with the team it was handed over to: if not, another hand-over is on its way."""
+        department = self._departments(assignment.department_version)
+        pipeline = department.pipeline(lead.pipeline_id)
+        return pipeline is not None and department.team_of_pipeline(pipeline.role).name == assignment.team
 
     def _own(
         self, assignments: list[Assignment], leads: Mapping[int, Lead], token_user: int, done: Done
@@ -99,45 +107,6 @@ class Effects:
             (accepted if first else too_late).append(assignment.lead_id)
         now: dict[int, Lead | None] = {lead_id: self._amocrm.lead(lead_id) for lead_id in too_late}
         return {**now, **self._amocrm.leads(accepted)} if accepted else now
-
-    def _tell(self, assignments: list[Assignment], resumed: set[int]) -> list[tuple[int, str]]:
-        """Task and note of each; returns the leads where amoCRM refused one, with its reason."""
-        tasks = [self._task(assignment) for assignment in assignments]
-        notes = [self._note(assignment) for assignment in assignments]
-        again = [assignment for assignment in assignments if assignment.lead_id in resumed]
-        if again:
-            lead_ids = [assignment.lead_id for assignment in again]
-            since = min(assignment.decided_at for assignment in again) - CLOCKS_APART
-            have_task = {(task.lead_id, task.text) for task in self._amocrm.tasks_since(lead_ids, since)}
-            have_note = {(note.lead_id, note.text) for note in self._amocrm.notes_since(lead_ids, since)}
-            tasks = [task for task in tasks if (task.lead_id, task.text) not in have_task]
-            notes = [note for note in notes if (note.lead_id, note.text) not in have_note]
-        refused: list[tuple[int, str]] = []
-        if tasks:
-            refused += self._amocrm.add_tasks(tasks).refused.items()
-        if notes:
-            refused += self._amocrm.add_notes(notes).refused.items()
-        return refused
-
-    def _task(self, assignment: Assignment) -> NewTask:
-        department, team = self._places(assignment)
-        within = team.first_answer.within_minutes
-        member = team.member(assignment.owner)
-        if member and assignment.mode is not Mode.DUTY:
-            till = member.hours.after_working(assignment.decided_at, within, member.timezone)
-        else:  # on duty the minutes count whatever the shift
-            till = assignment.decided_at + timedelta(minutes=within)
-        return NewTask(assignment.lead_id, assignment.owner, task_text(assignment, department, team), till)
-
-    def _note(self, assignment: Assignment) -> NewNote:
-        department, team = self._places(assignment)
-        return NewNote(assignment.lead_id, why_note(assignment, department, team))
-
-    def _places(self, assignment: Assignment) -> tuple[Department, Team]:
-        department = self._departments(assignment.department_version)
-        team = department.team_named(assignment.team)
-        assert team is not None, "a decision names a team of the department version it was taken under"
-        return department, team
 
 
 def _expected(assignment: Assignment, token_user: int) -> set[int]:

@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
+from functions.distribute.announcements import announced_closing, announced_hand_over
+from functions.distribute.hints import Closing, Hint
+from functions.shared.assignment import ARRIVAL
+from functions.shared.errors import HookRejected
 from functions.shared.hooks import HookEvent, unsorted_lead_id, unsorted_uid, was_declined
-from functions.shared.inbox import Envelope, Hook, Tick, is_foreign
+from functions.shared.inbox import BusMessage, Envelope, Hook, Tick, is_foreign
+from functions.shared.waiting import WaitingLead
 
 FOREIGN_ACCOUNT = "foreign_account"
 """Reason for ignoring that deserves a look: whoever sends it knows our hook token."""
 
 
 @dataclass(frozen=True)
-class Hint:
-    """Something may have happened to a lead. `uid` is its item of «Неразобранное» if it had one; `departed` when a hook
-    says that it was declined or deleted, `arrived` when one says that it is there; `messages` are the ids of the
-    messages that are done when the lead is."""
+class Ours:
+    """What of a message concerns us: hooks of this account, closings for one of the reasons in `refunds`."""
 
-    lead_id: int
-    arrived_at: datetime
-    uid: str | None = None
-    departed: bool = False
-    arrived: bool = True
-    messages: frozenset[str] = frozenset()
-
-    def merged(self, other: Hint) -> Hint:
-        return replace(
-            self,
-            arrived_at=min(self.arrived_at, other.arrived_at),
-            uid=self.uid or other.uid,
-            departed=self.departed or other.departed,
-            arrived=self.arrived or other.arrived,
-            messages=self.messages | other.messages,
-        )
+    subdomain: str
+    account_id: int | None = None
+    refunds: Collection[str] = ()
 
 
 @dataclass
 class Intake:
-    """What a batch holds. `by_uid` are items whose hook named no lead; `ignored` counts what is not ours, by reason;
-    `rejected` are the envelopes that can never work. Ticks name no lead: they only make the distributor look around."""
+    """What a batch holds, by lead id: `arrivals`, `hand_overs` to another team, `closings` that give turns back.
 
-    hints: dict[int, Hint] = field(default_factory=dict)
+    `by_uid` are items whose hook named no lead; `ignored` counts what is not ours, by reason; `rejected` are the
+    envelopes that can never work, each with its rejection. Ticks name no lead: they only make the distributor look
+    around.
+    """
+
+    arrivals: dict[int, Hint] = field(default_factory=dict)
+    hand_overs: dict[int, Hint] = field(default_factory=dict)
+    closings: dict[int, Closing] = field(default_factory=dict)
     by_uid: dict[str, Hint] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     rejected: list[Envelope] = field(default_factory=list)
 
     def add(self, hint: Hint) -> None:
-        known = self.hints.get(hint.lead_id)
-        self.hints[hint.lead_id] = known.merged(hint) if known else hint
+        """Hints of one lead become one; of several hand-overs the latest counts."""
+        hints = self.arrivals if hint.cause == ARRIVAL else self.hand_overs
+        known = hints.get(hint.lead_id)
+        hints[hint.lead_id] = known.merged(hint) if known else hint
+
+    def close(self, closing: Closing) -> None:
+        known = self.closings.get(closing.lead_id)
+        self.closings[closing.lead_id] = known.merged(closing) if known else closing
 
     def ignore(self, reason: str) -> None:
         self.ignored[reason] = self.ignored.get(reason, 0) + 1
 
+    def look_at(self, row: WaitingLead) -> None:
+        """A lead of the waiting room is due."""
+        team = row.team if row.handed_over else ""
+        hint = Hint(row.lead_id, row.arrived_at, row.uid, cause=row.cause, team=team, handed_over=row.handed_over)
+        self.add(hint)
 
-def take_in(envelopes: Iterable[Envelope], subdomain: str, account_id: int | None = None) -> Intake:
-    """Sort the messages of a batch; `subdomain` and `account_id` are our account's, hooks of another are ignored."""
+
+def take_in(envelopes: Iterable[Envelope], ours: Ours) -> Intake:
+    """Sort the messages of a batch."""
     intake = Intake()
     for envelope in envelopes:
         match envelope.message:
@@ -64,12 +71,29 @@ def take_in(envelopes: Iterable[Envelope], subdomain: str, account_id: int | Non
                 intake.rejected.append(envelope)
             case Hook(events):
                 for event in events:
-                    _take_event(intake, event, envelope, is_foreign(event, subdomain, account_id))
+                    is_theirs = is_foreign(event, ours.subdomain, ours.account_id)
+                    _take_event(intake, event, envelope, is_theirs)
+            case BusMessage():
+                try:
+                    _take_announcement(intake, envelope.message, envelope.message_id, ours)
+                except HookRejected as rejection:
+                    intake.rejected.append(replace(envelope, message=None, rejection=rejection))
             case Tick():
                 pass
-            case other:
-                intake.ignore(type(other).__name__)
     return intake
+
+
+def _take_announcement(intake: Intake, message: BusMessage, message_id: str, ours: Ours) -> None:
+    """What the router tells the bus: believed, and yet the lead is read again."""
+    match message.detail_type:
+        case "LeadRouted":
+            hint = announced_hand_over(message, message_id)
+            intake.add(hint) if hint else intake.ignore("no_hand_over")
+        case "LeadClosed":
+            reason, closing = announced_closing(message, message_id)
+            intake.close(closing) if reason in ours.refunds else intake.ignore("not_refunded")
+        case other:
+            intake.ignore(other)
 
 
 def _take_event(intake: Intake, event: HookEvent, envelope: Envelope, foreign: bool) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 
-from functions.distribute.triage import Clients, in_unsorted
+from functions.distribute.triage import in_unsorted
 from functions.shared.clock import Clock
 from functions.shared.crm import Lead, UnsortedItem
 from functions.shared.department import Department
+from functions.shared.errors import AmoCrmRefused
 from functions.shared.ports import AmoCrm
+from functions.shared.twins import Clients, TwinSearch
 
 LAG_WAITS = (2.0, 4.0)
 """Seconds. A new lead may be missing from amoCRM's lists for a moment; what is then still missing is read alone."""
@@ -18,9 +20,6 @@ READ_ALONE = 20
 """More leads than this are not read one by one in one run: the others come back later."""
 
 TOKEN_USER_KEPT = timedelta(minutes=10)
-
-LEADS_OF_A_CLIENT = 50
-"""The latest leads of a client tell who works with him; a wholesale buyer may have thousands."""
 
 
 class Reader:
@@ -39,6 +38,8 @@ class Reader:
 
     def leads(self, lead_ids: Collection[int]) -> tuple[dict[int, Lead], set[int]]:
         """The leads that exist, and the ids about which nothing can be said yet; all others are gone."""
+        if not lead_ids:
+            return {}, set()
         found = self._amocrm.leads(lead_ids)
         for wait in LAG_WAITS:
             missing = set(lead_ids) - found.keys()
@@ -46,12 +47,14 @@ class Reader:
                 return found, set()
             self._clock.sleep(wait)
             found |= self._amocrm.leads(missing)
-        missing = set(lead_ids) - found.keys()
-        for lead_id in sorted(missing)[:READ_ALONE]:
-            lead = self._amocrm.lead(lead_id)
-            if lead:
-                found[lead_id] = lead
-        return found, set(sorted(missing)[READ_ALONE:])
+        alone, unknown = self.leads_alone(set(lead_ids) - found.keys())
+        return found | alone, unknown
+
+    def leads_alone(self, lead_ids: Collection[int]) -> tuple[dict[int, Lead], set[int]]:
+        """The same, past the lists, which may show them as they were seconds ago."""
+        now, later = sorted(lead_ids)[:READ_ALONE], sorted(lead_ids)[READ_ALONE:]
+        read = [self._amocrm.lead(lead_id) for lead_id in now]
+        return {lead.id: lead for lead in read if lead}, set(later)
 
     def items_of(self, uids: Collection[str]) -> list[UnsortedItem]:
         """The items of these uids that are still there. Lists may lag, so some that they lack are read alone."""
@@ -70,11 +73,10 @@ class Reader:
             items += self._amocrm.unsorted_of_pipeline(pipeline_id)
         return {item.lead_id: item for item in items if item.lead_id in unsorted}
 
-    def clients(self, leads: Collection[Lead]) -> Clients:
-        """The contacts of these leads and the other leads of those contacts."""
-        contact_ids = {contact for lead in leads for contact in lead.contacts}
-        contacts = self._amocrm.contacts(contact_ids) if contact_ids else {}
-        others = {
-            lead_id for contact in contacts.values() for lead_id in sorted(contact.leads)[-LEADS_OF_A_CLIENT:]
-        } - {lead.id for lead in leads}
-        return Clients(contacts, self._amocrm.leads(others) if others else {})
+    def clients(self, leads: Collection[Lead], country: str, requests: int) -> Clients:
+        """Who stands behind these leads, and their other leads; `requests` is what searching for them may cost."""
+        search = TwinSearch(self._amocrm, country)
+        try:
+            return search.clients(leads, requests)
+        except AmoCrmRefused:  # one phone that amoCRM does not want to search for must not hold up the leads
+            return search.clients(leads, 0)

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Generic, Self, TypeVar
 
-from functions.distribute.intake import Hint
+from functions.distribute.hints import Closing, Hint
+from functions.shared.batch import Batch
 from functions.shared.department import Department
 from functions.shared.waiting import WaitingLead
 
+HintT = TypeVar("HintT", Hint, Closing)
 
-@dataclass
-class Run:
-    """`waiting` are the rows of the waiting room it looks at, by lead id. The messages of every lead that is not
-    `finished` come back: by back-off, and not before the seconds that `back` names."""
+
+@dataclass(kw_only=True)
+class Run(Batch, Generic[HintT]):
+    """`hints` is what the messages say, one hint a lead."""
 
     department: Department
     deadline: datetime
-    hints: dict[int, Hint]
-    waiting: dict[int, WaitingLead] = field(default_factory=dict)
-    finished: set[int] = field(default_factory=set)
-    back: dict[int, float | None] = field(default_factory=dict)
+    hints: Mapping[int, HintT]
 
-    def finish(self, lead_ids: Iterable[int]) -> None:
-        self.finished.update(lead_ids)
-
-    def come_back(self, lead_ids: Iterable[int], after: float | None) -> None:
-        self.back.update(dict.fromkeys(lead_ids, after))
-
-    def open(self) -> set[int]:
-        """The leads that are not finished."""
-        return self.hints.keys() - self.finished
+    def todo(self) -> set[int]:
+        """The leads that are neither finished nor put off."""
+        return self.open() - self.back.keys()
 
     def left(self, now: datetime) -> timedelta:
         """The time until the deadline."""
         return self.deadline - now
 
-    def alone(self, lead_id: int) -> Run:
+    def alone(self, lead_id: int) -> Self:
         """The same run with one lead only."""
-        rows = {lead_id: self.waiting[lead_id]} if lead_id in self.waiting else {}
-        return Run(self.department, self.deadline, {lead_id: self.hints[lead_id]}, rows)
+        hints = {lead_id: self.hints[lead_id]}
+        return replace(self, messages=messages_of(hints), hints=hints, finished=set(), back={})
 
-    def messages_back(self) -> dict[str, float | None]:
-        """The messages that must come back: all that speak of a lead which is not finished."""
-        return {message: self.back.get(lead) for lead in self.open() for message in self.hints[lead].messages}
+
+@dataclass(kw_only=True)
+class OwnerRun(Run[Hint]):
+    """Leads that want an owner. `waiting` are the rows of the waiting room it looks at, by lead id; `twins` the other
+    running leads of the same client, for the leads that were looked at."""
+
+    waiting: dict[int, WaitingLead] = field(default_factory=dict)
+    twins: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+def messages_of(hints: Mapping[int, Hint] | Mapping[int, Closing]) -> dict[int, frozenset[str]]:
+    return {lead_id: hint.messages for lead_id, hint in hints.items()}

@@ -3,13 +3,17 @@ a repeated run recognises its own task and note."""
 
 from __future__ import annotations
 
-from functions.shared.assignment import Assignment, Mode, Standing
+from functions.distribute.people import member_of, name_of
+from functions.shared.assignment import Assignment, HandOver, Mode, Standing
 from functions.shared.department import Department, Team
 from functions.shared.fairness import UNIT
 
 _TEXTS = {
     "ru": {
         "task": "Новый лид: {channel}. Ответить клиенту в течение {minutes} мин",
+        "handed_task": "Лид передан из «{pipeline}». Связаться с клиентом в течение {minutes} мин",
+        "handed": "Передан из «{pipeline}».",
+        "handed_by": "Передан из «{pipeline}», прежний менеджер: {previous}.",
         Mode.FAIR: "Conveyor: лид получает {owner}, очередь по справедливости. {balance}",
         Mode.OWN_CLIENT: "Conveyor: лид получает {owner}, это его (её) клиент. Очередь остальных не тронута.",
         Mode.MANUAL: "Conveyor: лид остаётся у {owner}, так решил человек. Очередь остальных не тронута.",
@@ -29,6 +33,9 @@ _TEXTS = {
     },
     "en": {
         "task": "New lead: {channel}. Answer the client within {minutes} min",
+        "handed_task": "Handed over from “{pipeline}”. Get in touch with the client within {minutes} min",
+        "handed": "Handed over from “{pipeline}”.",
+        "handed_by": "Handed over from “{pipeline}”, until now with {previous}.",
         Mode.FAIR: "Conveyor: the lead goes to {owner}, fairly next. {balance}",
         Mode.OWN_CLIENT: "Conveyor: the lead goes to {owner}, whose client it is. Nobody else's turn was spent.",
         Mode.MANUAL: "Conveyor: the lead stays with {owner}, a person chose so. Nobody else's turn was spent.",
@@ -55,22 +62,44 @@ _CHANNELS_RU = {"site": "сайт", "call": "звонок", "mail": "почта"
 
 def task_text(assignment: Assignment, department: Department, team: Team) -> str:
     """The first-answer task."""
-    words = _TEXTS[department.language]
-    return words["task"].format(channel=_channel(assignment, department), minutes=team.first_answer.within_minutes)
+    words, minutes = _TEXTS[department.language], team.first_answer.within_minutes
+    if assignment.handed_over:
+        return words["handed_task"].format(pipeline=_origin(assignment.handed_over, department), minutes=minutes)
+    return words["task"].format(channel=_channel(assignment, department), minutes=minutes)
 
 
 def why_note(assignment: Assignment, department: Department, team: Team) -> str:
-    """The short note: who got the lead and why, who could not."""
+    """The short note: who got the lead and why, where it comes from, who could not take it."""
     words = _TEXTS[department.language]
-    note = words[assignment.mode].format(
-        owner=_name(team, assignment.owner), balance=_balance(assignment, department, team)
-    )
+    parts = [
+        words[assignment.mode]
+        .format(owner=name_of(department, team, assignment.owner), balance=_balance(assignment, department, team))
+        .strip()
+    ]
+    if assignment.handed_over:
+        parts.append(_handed(assignment.handed_over, department, team))
     excluded = [
-        f"{_name(team, user_id)} ({words[rule]})"
+        f"{name_of(department, team, user_id)} ({words[rule]})"
         for rule, user_ids in assignment.excluded.items()
         for user_id in user_ids
     ]
-    return f"{note} {words['excluded'].format(excluded=', '.join(excluded))}" if excluded else note
+    if excluded:
+        parts.append(words["excluded"].format(excluded=", ".join(excluded)))
+    return " ".join(parts)
+
+
+def _handed(handed: HandOver, department: Department, team: Team) -> str:
+    words, pipeline = _TEXTS[department.language], _origin(handed, department)
+    if member_of(department, team, handed.previous_owner) is None:  # the token's user, a robot: nobody to ask
+        return words["handed"].format(pipeline=pipeline)
+    previous = name_of(department, team, handed.previous_owner)
+    return words["handed_by"].format(pipeline=pipeline, previous=previous)
+
+
+def _origin(handed: HandOver, department: Department) -> str:
+    """What the firm calls the pipeline that the lead comes from."""
+    role = handed.from_place.partition(".")[0]
+    return next((pipeline.name for pipeline in department.pipelines if pipeline.role == role), role)
 
 
 def _balance(assignment: Assignment, department: Department, team: Team) -> str:
@@ -80,7 +109,7 @@ def _balance(assignment: Assignment, department: Department, team: Team) -> str:
         return words["alone"]
     mine = next(standing for standing in assignment.considered if standing.user_id == assignment.owner)
     return words["owed"].format(
-        considered=", ".join(_name(team, standing.user_id) for standing in assignment.considered),
+        considered=", ".join(name_of(department, team, standing.user_id) for standing in assignment.considered),
         total=_leads(mine, mine.total, department.language),
         in_channel=_leads(mine, mine.channel, department.language),
         channel=_channel(assignment, department),
@@ -96,10 +125,3 @@ def _leads(standing: Standing, deficit: int, language: str) -> str:
     """What he is owed with his claim on this lead, in leads: `0,62`."""
     text = f"{(deficit + standing.claim) / UNIT:.2f}"
     return text.replace(".", ",") if language == "ru" else text
-
-
-def _name(team: Team, user_id: int) -> str:
-    member = team.member(user_id)
-    if member:
-        return member.name
-    return team.duty_name if user_id == team.duty and team.duty_name else str(user_id)

@@ -12,11 +12,24 @@ from functions.shared.fairness import Ledger
 ARRIVAL = "arrival"
 """Cause of the first assignment of a lead. Causes are business keys: one decision per lead and cause."""
 
+ROUTE = "route#"
+"""Causes of hand-overs: this and the number of the hop, counted by lead."""
+
+
+def hop_of(cause: str) -> int:
+    """The order of a lead's causes: 0 for its arrival, then the number of the hop. Raises ValueError for no cause."""
+    if cause == ARRIVAL:
+        return 0
+    if not cause.startswith(ROUTE):
+        raise ValueError(f"neither {ARRIVAL} nor {ROUTE}<hop>: {cause!r}")
+    return int(cause.removeprefix(ROUTE))
+
 
 class Mode(StrEnum):
     """By which rule the owner was found. All but `fair` consider the owner alone, and cost nobody a turn.
 
-    `manual` is the choice of another person, `self` a lead that its owner made for himself.
+    `manual` is the choice of another person, `self` a lead that its owner made for himself. Who takes his `own_client`
+    may be of another team, where the client's running lead is.
     """
 
     FAIR = "fair"
@@ -27,14 +40,30 @@ class Mode(StrEnum):
 
 
 class State(StrEnum):
-    """pending → applied; or the turn was given back: a human was faster (overtaken), the lead is gone, or amoCRM
-    refused the owner (withdrawn). A gone lead that is restored and a withdrawn one are decided anew."""
+    """pending → applied; or the turn was given back: a human was faster (overtaken), the lead is gone, amoCRM refused
+    the owner (withdrawn), or the lead was lost for a reason that costs nobody a turn (refunded). A gone lead that is
+    restored and a withdrawn one are decided anew."""
 
     PENDING = "pending"
     APPLIED = "applied"
     OVERTAKEN = "overtaken"
     GONE = "gone"
     WITHDRAWN = "withdrawn"
+    REFUNDED = "refunded"
+
+
+FALLEN = (State.WITHDRAWN, State.GONE)
+"""States of decisions that stand no more: the owner was refused, or the lead was deleted (and may be restored)."""
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """A lead crossed over to another team: the place of the conveyor it comes from (`exchange.qualified`), who has it
+    until then, and who of the new team worked with it before (user ids, 0: nobody)."""
+
+    from_place: str
+    previous_owner: int
+    known_owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +84,7 @@ class Assignment:
     `considered` are those who could take the lead, `excluded` the user ids that each rule kept out; `seen_owner` the
     responsible user when we decided (0: nobody); `uid` the item of «Неразобранное» to accept; `decided_together`
     how many decisions share `ledger_version`; until `lease_until` one worker does the effects and nobody else.
+    `handed_over` says where the lead comes from, if it was not simply new.
     """
 
     lead_id: int
@@ -74,6 +104,7 @@ class Assignment:
     uid: str | None = None
     state: State = State.PENDING
     lease_until: datetime | None = None
+    handed_over: HandOver | None = None
 
     @property
     def claims(self) -> dict[int, int]:
@@ -83,6 +114,20 @@ class Assignment:
     def is_open(self) -> bool:
         """Whether its effects are still to be done."""
         return self.state is State.PENDING
+
+    @property
+    def is_fallen(self) -> bool:
+        """Whether it stands no more, so that the same cause may be decided anew."""
+        return self.state in FALLEN
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether a turn is spent on it, or is about to be."""
+        return self.state in (State.PENDING, State.APPLIED)
+
+    def is_in_work(self, now: datetime) -> bool:
+        """Whether a worker may be at its effects."""
+        return self.is_open and self.lease_until is not None and self.lease_until > now
 
 
 @dataclass(frozen=True)

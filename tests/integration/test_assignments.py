@@ -8,7 +8,7 @@ import pytest
 
 from functions.distribute.decision import decide, take_back
 from functions.shared.adapters.dynamodb.assignments import AlreadyDecided, Assignments, LedgerMoved
-from functions.shared.assignment import ARRIVAL, State
+from functions.shared.assignment import ARRIVAL, HandOver, State
 from tests.builders import MONDAY_NOON, make_candidate, make_moment, make_team
 
 
@@ -17,13 +17,13 @@ def store(table):
     return Assignments(table)
 
 
-def outcome_of(store, *lead_ids):
-    candidates = [make_candidate(lead_id) for lead_id in lead_ids]
+def outcome_of(store, *lead_ids, **values):
+    candidates = [make_candidate(lead_id, **values) for lead_id in lead_ids]
     return decide(store.ledger("lead_desk"), make_team(), candidates, make_moment())
 
 
-def decided(store, *lead_ids):
-    outcome = outcome_of(store, *lead_ids)
+def decided(store, *lead_ids, **values):
+    outcome = outcome_of(store, *lead_ids, **values)
     return store.decide(store.ledger("lead_desk"), outcome.ledger, outcome.assignments)
 
 
@@ -99,3 +99,37 @@ def test_an_open_decision_is_taken_over_by_one_when_its_lease_is_over(store):
     assert not store.take_over(assignment, MONDAY_NOON, later)
     assert store.take_over(assignment, over, later)
     assert not store.take_over(assignment, over, later)
+
+
+def test_every_cause_of_a_lead_is_decided_once(store):
+    crossed = HandOver("exchange.qualified", previous_owner=11)
+    _, (arrival,) = decided(store, 1)
+    _, (first,) = decided(store, 1, cause="route#1", handed_over=crossed)
+    _, (second,) = decided(store, 1, cause="route#2", handed_over=crossed)
+
+    with pytest.raises(AlreadyDecided):
+        decided(store, 1, cause="route#1")
+    assert store.decided([1], "route#1") == {1: first}
+    assert store.of_leads([1, 2]) == {1: [arrival, first, second], 2: []}
+
+
+def test_decisions_of_one_lead_are_marked_and_given_back_each_for_itself(store):
+    _, (arrival,) = decided(store, 1)
+    _, (route,) = decided(store, 1, cause="route#1")
+    store.mark_applied([route])
+    ledger = store.ledger("lead_desk")
+    store.give_back(ledger, take_back(ledger, route, "2026-11-23"), route, State.REFUNDED)
+
+    assert [one.state for one in store.of_lead(1)] == [State.PENDING, State.REFUNDED]
+    assert store.decided([1], "route#1")[1].state is State.REFUNDED, "it stands: nobody decides it again"
+    assert store.decided([1], ARRIVAL) == {1: arrival}
+
+
+def test_whoever_acts_on_a_decision_that_was_refunded_meanwhile_changes_nothing(store):
+    _, (assignment,) = decided(store, 1)
+    ledger = store.ledger("lead_desk")
+    store.give_back(ledger, take_back(ledger, assignment, "2026-11-23"), assignment, State.REFUNDED)
+
+    store.mark_applied([assignment])
+
+    assert store.of_lead(1)[0].state is State.REFUNDED

@@ -10,6 +10,7 @@ import pytest
 
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
+from functions.shared.assignment import HandOver
 from functions.shared.waiting import WaitingLead
 from tests.builders import MONDAY_NOON
 
@@ -81,3 +82,39 @@ def test_a_row_that_goes_while_it_is_woken_is_not_made_anew(table: Table, dynamo
     WaitingRoom(table).put([waiting()])
     assert WaitingRoom(Overtaken(lambda: dynamodb, table._name)).wake(TEAM, MONDAY_NOON) == 0
     assert WaitingRoom(table).of_team(TEAM) == []
+
+
+CROSSED = HandOver("exchange.qualified", previous_owner=11, known_owner=13)
+
+
+def test_a_hand_over_is_read_back_the_same(room: WaitingRoom) -> None:
+    row = waiting(cause="route#2", handed_over=CROSSED)
+    room.put([row])
+    assert room.of_team(TEAM) == [row]
+
+
+def test_a_later_cause_begins_a_new_wait(room: WaitingRoom) -> None:
+    room.put([waiting(uid="abc", seen_owner=11)])
+    later = waiting(arrived_at=MONDAY_NOON + timedelta(hours=3), cause="route#1", handed_over=CROSSED, seen_owner=12)
+    assert room.put([later]) == [later]
+    assert room.of_team(TEAM) == [later]
+
+
+def test_an_earlier_cause_changes_nothing(room: WaitingRoom) -> None:
+    row = waiting(cause="route#10", handed_over=CROSSED)
+    room.put([row])
+    assert room.put([waiting(), waiting(cause="route#9", handed_over=CROSSED)]) == []
+    assert room.of_team(TEAM) == [row]
+
+
+def test_who_leaves_takes_only_his_own_wait_with_him(room: WaitingRoom) -> None:
+    before, after = waiting(), waiting(arrived_at=LATER, cause="route#1", handed_over=CROSSED)
+    room.put([before])
+    room.put([after])
+
+    room.leave(before)
+    assert room.of_team(TEAM) == [after]
+
+    room.leave(after)
+    room.leave(after)
+    assert room.of_team(TEAM) == []

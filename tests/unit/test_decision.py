@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from functions.distribute.decision import decide, take_back
 from functions.distribute.eligibility import Rule
-from functions.shared.assignment import Mode, TeamLedger
+from functions.shared.assignment import HandOver, Mode, TeamLedger
 from functions.shared.fairness import UNIT
-from tests.builders import ANNA, BORIS, DUTY, VERA, make_candidate, make_member, make_moment, make_team
+from tests.builders import ANNA, BORIS, DUTY, GLEB, VERA, make_candidate, make_member, make_moment, make_team
 
 LEDGER = TeamLedger("lead_desk")
 
@@ -49,7 +49,7 @@ def test_who_is_hindered_gets_nothing_and_accrues_nothing():
 
 def test_the_clients_own_manager_takes_the_lead_and_nobody_pays():
     team = make_team([make_member(ANNA, max_per_day=0), make_member(BORIS)])
-    outcome = decide(LEDGER, team, [make_candidate(1, own_manager=ANNA)], make_moment())
+    outcome = decide(LEDGER, team, [make_candidate(1, own_managers=(ANNA,))], make_moment())
 
     assert owners(outcome) == {1: ANNA}, "a cap does not bind him with his own client"
     assert outcome.assignments[0].mode is Mode.OWN_CLIENT
@@ -57,10 +57,45 @@ def test_the_clients_own_manager_takes_the_lead_and_nobody_pays():
 
 
 def test_an_own_manager_who_is_off_shift_does_not_keep_the_client_waiting():
-    outcome = decide(LEDGER, make_team(), [make_candidate(1, own_manager=ANNA)], make_moment({ANNA: Rule.OFF_SHIFT}))
+    outcome = decide(
+        LEDGER, make_team(), [make_candidate(1, own_managers=(ANNA,))], make_moment({ANNA: Rule.OFF_SHIFT})
+    )
 
     assert owners(outcome)[1] in (BORIS, VERA)
     assert outcome.assignments[0].mode is Mode.FAIR
+
+
+def test_the_first_own_manager_who_can_take_the_lead_now_gets_it():
+    candidate = make_candidate(1, own_managers=(DUTY, ANNA, VERA))
+    outcome = decide(LEDGER, make_team(), [candidate], make_moment({ANNA: Rule.ABSENT}))
+
+    assert owners(outcome) == {1: VERA}, "one is of no team, one is away"
+    assert outcome.ledger.books.total == {}
+
+
+def test_a_manager_of_another_team_comes_after_the_own_ones_and_before_the_queue():
+    guests = replace(make_moment(), guests=frozenset({GLEB}))
+    candidates = [make_candidate(1, guest=GLEB), make_candidate(2, guest=GLEB, own_managers=(ANNA,))]
+
+    assert owners(decide(LEDGER, make_team(), candidates, guests)) == {1: GLEB, 2: ANNA}
+    assert decide(LEDGER, make_team(), candidates, guests).ledger.books.total == {}
+    assert owners(decide(LEDGER, make_team(), candidates[:1], make_moment()))[1] != GLEB, "he cannot work now"
+
+
+def test_leads_of_one_client_are_known_in_a_batch_by_his_other_leads():
+    candidates = [make_candidate(7, client=7, twins=(8,)), make_candidate(8, client=8, twins=(7,)), make_candidate(9)]
+    outcome = decide(LEDGER, make_team(), candidates, make_moment())
+
+    assert owners(outcome)[7] == owners(outcome)[8] != owners(outcome)[9]
+
+
+def test_a_decision_keeps_its_cause_and_where_the_lead_comes_from():
+    crossed = HandOver("exchange.qualified", previous_owner=GLEB)
+    (assignment,) = decide(
+        LEDGER, make_team(), [make_candidate(1, cause="route#3", handed_over=crossed)], make_moment()
+    ).assignments
+
+    assert (assignment.cause, assignment.handed_over) == ("route#3", crossed)
 
 
 def test_two_leads_of_one_client_in_a_batch_go_to_one_manager():
@@ -148,7 +183,7 @@ def test_balances_sum_to_zero_and_a_lead_taken_back_leaves_no_trace(arrivals, we
         outcome = decide(
             ledger,
             team,
-            [make_candidate(number, channel, own_manager=own)],
+            [make_candidate(number, channel, own_managers=(own,) if own else ())],
             make_moment(dict.fromkeys(away, Rule.OFF_SHIFT)),
         )
         ledger = outcome.ledger
@@ -160,7 +195,10 @@ def test_balances_sum_to_zero_and_a_lead_taken_back_leaves_no_trace(arrivals, we
 
 @given(leads)
 def test_a_batch_decides_as_the_same_leads_one_by_one(arrivals):
-    candidates = [make_candidate(number, channel, own_manager=own) for number, (channel, _, own) in enumerate(arrivals)]
+    candidates = [
+        make_candidate(number, channel, own_managers=(own,) if own else ())
+        for number, (channel, _, own) in enumerate(arrivals)
+    ]
     whole = decide(LEDGER, make_team(), candidates, make_moment())
     ledger, one_by_one = LEDGER, []
     for candidate in candidates:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from functions.distribute.decision import decide
 from functions.distribute.eligibility import Rule
 from functions.distribute.texts import task_text, why_note
-from functions.shared.assignment import TeamLedger
-from tests.builders import ANNA, BORIS, DUTY, VERA, make_candidate, make_department, make_moment, make_team
+from functions.shared.assignment import HandOver, TeamLedger
+from tests.builders import (
+    ANNA,
+    BORIS,
+    DUTY,
+    GLEB,
+    VERA,
+    make_candidate,
+    make_department,
+    make_member,
+    make_moment,
+    make_team,
+)
 
 
 def note(language="ru", hindered=None, **candidate):
@@ -49,7 +62,7 @@ def test_who_is_alone_is_not_called_the_most_owed():
 
 
 def test_an_own_client_and_a_duty_lead_say_so():
-    assert "его (её) клиент" in note(own_manager=BORIS)[0]
+    assert "его (её) клиент" in note(own_managers=(BORIS,))[0]
     assert "дежурный" in note(hindered=dict.fromkeys((ANNA, BORIS, VERA), Rule.OFF_SHIFT))[0]
 
 
@@ -60,3 +73,39 @@ def test_every_rule_has_words_in_every_language(language, rule):
 
     assert "Анна (" in why
     assert "_" not in why, "a word for people, not the rule's name"
+
+
+CROSSED = HandOver("exchange.qualified", previous_owner=BORIS)
+
+
+def test_a_lead_handed_over_says_where_it_comes_from_and_who_had_it():
+    why, task = note(handed_over=CROSSED)
+
+    assert "Передан из «Биржа лидов», прежний менеджер: Борис." in why
+    assert task == "Лид передан из «Биржа лидов». Связаться с клиентом в течение 15 мин"
+
+
+def test_in_english_a_hand_over_too():
+    why, task = note("en", handed_over=CROSSED)
+
+    assert "Handed over from “Биржа лидов”, until now with Борис." in why
+    assert task == "Handed over from “Биржа лидов”. Get in touch with the client within 15 min"
+
+
+@pytest.mark.parametrize("previous_owner", [0, 999])
+def test_an_owner_whom_nobody_knows_is_not_named(previous_owner):
+    why, _ = note(handed_over=HandOver("exchange.qualified", previous_owner))
+
+    assert "Передан из «Биржа лидов»." in why
+
+
+def test_a_place_that_the_department_has_no_more_is_called_by_its_role():
+    assert "«aftercare»" in note(handed_over=HandOver("aftercare.in_care", BORIS))[0]
+
+
+def test_a_colleague_of_another_team_is_called_by_his_name():
+    team, closers = make_team(), make_team([make_member(GLEB)], name="closers", levels=frozenset({2}))
+    moment = replace(make_moment(), guests=frozenset({GLEB}))
+    (assignment,) = decide(TeamLedger("lead_desk"), team, [make_candidate(1, guest=GLEB)], moment).assignments
+
+    assert "лид получает Глеб, это его (её) клиент" in why_note(assignment, make_department(team, closers), team)
