@@ -14,6 +14,7 @@ import typer
 from functions.shared.adapters.dynamodb.absences import Absences
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.merges import Merges
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.errors import ConveyorError
@@ -35,6 +36,7 @@ class Records:
     assignments: Assignments
     waiting_room: WaitingRoom
     absences: Absences
+    merges: Merges
 
 
 def open_records(table_name: str, endpoint: str | None) -> Records:
@@ -45,7 +47,7 @@ def open_records(table_name: str, endpoint: str | None) -> Records:
         return boto3.client("dynamodb", endpoint_url=endpoint)
 
     table = Table(client, table_name)
-    return Records(Departments(table), Assignments(table), WaitingRoom(table), Absences(table))
+    return Records(Departments(table), Assignments(table), WaitingRoom(table), Absences(table), Merges(table))
 
 
 @contextmanager
