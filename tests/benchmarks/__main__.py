@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import burst, capacity, cold_start, fairness
+from tests.benchmarks import burst, capacity, cold_start, fairness, routing
 
 os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}  # tables, not log lines
 
@@ -24,6 +24,7 @@ RESULTS = Path(__file__).parents[2] / "bench" / "results"
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "fairness": fairness.run,
     "burst": burst.run,
+    "routing": routing.run,
     "capacity": capacity.run,
     "cold_start": cold_start.run,
 }
@@ -43,6 +44,8 @@ def main(wanted: list[str]) -> int:
         console.rule(f"{name}, {time.monotonic() - started:.0f} s")
         if "rows" in result:
             console.print(_table(result["rows"]))
+            if "split" in result:
+                console.print(_table(result["split"]))
             for note in ("goal", "goal_time", "baseline"):
                 if note in result:
                     console.print(f"{note.replace('_', ' ')}: {result[note]}")
