@@ -34,7 +34,7 @@ def check(file: File) -> None:
     with explained_file():
         department = load(file)
         _print_summary(department)
-        _print_notices(department.notices)
+        print_notices(department.notices)
 
 
 def apply(
@@ -64,7 +64,7 @@ def apply(
         for change in applied.changes:
             print(change)
         print(f"Department «{applied.department.name}» is in force as version {applied.department.version}.")
-        _print_notices(applied.notices)
+        print_notices(applied.notices)
 
 
 def _print_summary(file: DepartmentFile) -> None:
@@ -84,7 +84,7 @@ def _print_summary(file: DepartmentFile) -> None:
         print(f"    {line}")
 
 
-def _print_notices(notices: Iterable[Finding]) -> None:
+def print_notices(notices: Iterable[Finding]) -> None:
     for notice in notices:
         print(f"notice: {notice}", file=sys.stderr)
 

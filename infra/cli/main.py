@@ -9,11 +9,14 @@ from infra.cli.department import apply, check
 from infra.cli.explain import explain
 from infra.cli.hooks import hooks_app
 from infra.cli.local import local
+from infra.cli.merges import merges_app
+from infra.cli.plan import plan
 from infra.cli.simulate import simulate
 
 app = typer.Typer(help="A three-level sales department for amoCRM.", no_args_is_help=True, add_completion=False)
 app.add_typer(hooks_app, name="hooks")
-for command in (check, apply, local, simulate, explain, absent, back):
+app.add_typer(merges_app, name="merges")
+for command in (check, plan, apply, local, simulate, explain, absent, back):
     app.command()(command)
 
 

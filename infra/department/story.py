@@ -124,7 +124,7 @@ def _step(wording: Wording, source: str, target: str) -> str:
 def _task(wording: Wording, route: Route) -> Iterator[str]:
     if task := route.task:
         who, due = wording.addressee(task.assignee), wording.duration(task.due)
-        yield wording.say("s_task", who=who, text=task.text, due=due)
+        yield wording.say("s_task", who=who, text=" ".join(task.text.split()), due=due)
 
 
 def _refund(wording: Wording, route: Route) -> Iterator[str]:
