@@ -15,7 +15,6 @@ from functions.shared.errors import AmbiguousWrite, DepartmentInvalid, Finding
 from infra.cli.records import Endpoint, TableName, explained, open_records
 from infra.department.file import DepartmentFile, load
 from infra.department.preset import MODELS
-from infra.department.sentences import route_lines
 
 INVALID = 2
 """Exit code for a file that has to be corrected; 1 is for everything else that went wrong."""
@@ -79,9 +78,7 @@ def _print_summary(file: DepartmentFile) -> None:
             print(f"    {member.email}: weight {member.weight}{hours}{zone}{paused}")
     for pipeline in file.pipelines:
         print(f"  «{pipeline.name}»: {' → '.join(stage.name for stage in pipeline.stages)}")
-    print("  routes:")
-    for line in route_lines(file):
-        print(f"    {line}")
+    print(f"  {len(file.routes)} routes; `conveyor plan` tells them")
 
 
 def print_notices(notices: Iterable[Finding]) -> None:

@@ -13,7 +13,6 @@ from functions.shared.department import Kind, Place, Route, RouteTask, Trigger
 from functions.shared.errors import DepartmentInvalid, Finding
 from infra.department.file import DepartmentFile, load
 from infra.department.preset import ANSWERS, LOSS_REASONS
-from infra.department.sentences import route_lines
 from infra.department.values import Answer, LossReason
 
 HEAD = """\
@@ -538,21 +537,3 @@ def at_rest(file: DepartmentFile, start: Place) -> bool:
                         moved += [(target, here) for target in (route.to, route.then) if target]
         standing = list(dict.fromkeys(moved))
     return not standing
-
-
-class TestSentences:
-    def test_every_route_is_one_line_that_names_things_as_amocrm_does(self) -> None:
-        lines = route_lines(
-            load(with_routes("x: {when: {stage: main.offer, after: 1d12h}, close: no_need, task: {text: a}}"))
-        )
-        assert len(lines) == len(PRESET) + 1
-        assert lines[0] == (
-            "not_target: «Биржа лидов: Не целевой», or anywhere in «Биржа лидов» with the answer «Не целевой» "
-            "→ closed «Не целевой»"
-        )
-        assert lines[10].endswith("«Прогрев: won» → a copy to «Сопровождение: Новый клиент»")
-        assert lines[11] == "warmed: «Прогрев: Прогрет» → back to where it came from"
-        assert lines[-1] == (
-            "x: «Основная воронка: Предложение отправлено» after 1d12h → closed «Нет потребности», "
-            "a task for owner within 1d: a"
-        )
