@@ -30,7 +30,7 @@ demo: .venv/.stamp ## play a day of leads against the local stack (DEMO_EXIT=1: 
 	$(BIN)/python -m infra.local.demo
 
 test: .venv/.stamp dynamodb-local ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: lint type test template build ## everything that CI runs
 

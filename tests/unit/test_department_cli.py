@@ -30,7 +30,7 @@ def test_check_shows_what_the_file_means() -> None:
     assert "lead_desk: level 1; Mon-Fri 09:00-13:00, 14:00-18:00; Sat 10:00-15:00" in result.stdout
     assert "boris@oknaplus.example: weight 1/2; Mon-Fri 14:00-22:00" in result.stdout
     assert "«Прогрев»: На прогрев → Прогревается → Прогрет" in result.stdout
-    assert "warmed: «Прогрев: Прогрет» → back to where it came from" in result.stdout
+    assert "14 routes; `conveyor plan` tells them" in result.stdout
     assert result.stderr == ""
 
 
