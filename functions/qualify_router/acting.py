@@ -9,6 +9,7 @@ from functions.qualify_router import transitions
 from functions.qualify_router.effects import Effects
 from functions.qualify_router.jobs import Copy, Done, Job
 from functions.qualify_router.merger import MergeOrder, Merger, MergeResult
+from functions.qualify_router.routing import Table, has_more
 from functions.qualify_router.state import LeadState, Step
 from functions.shared.adapters.dynamodb.lead_states import LeadStates, StateMoved
 from functions.shared.assignment import ARRIVAL
@@ -43,20 +44,20 @@ class Acting:
         self._telemetry = telemetry
         self._clock = clock
 
-    def act(self, jobs: Sequence[Job], department: Department) -> None:
-        """Do these steps to their end. Every part can run again: whoever resumes begins here too."""
+    def act(self, jobs: Sequence[Job], department: Department) -> set[int]:
+        """Do these steps to their end; returns the leads about which there is more to do. Every part can run again:
+        whoever resumes begins here too."""
         merges = [job for job in jobs if job.decision.step is Step.MERGE]
         merged = self._merge(merges, department)
         self._tell_unmerged(merges, merged, department)
         plain = [job for job in jobs if job.decision.step is not Step.MERGE]
         done = self._effects.apply(plain, department)
         self._tell_refused(plain, done, department)
-        events = [
-            event for job in plain if job.lead.id not in done.refused for event in self._events(job, done, department)
-        ]
+        stopped = done.refused.keys() | done.given_up
+        events = [event for job in plain if job.lead.id not in stopped for event in self._events(job, done, department)]
         events += [event for job in merges if job.lead.id in merged.merged for event in self._merge_events(job, merged)]
         self._bus.publish(events)
-        self._mark(jobs, done, merged, department)
+        return self._mark(jobs, done, merged, department)
 
     # -- merging -----------------------------------------------------------------------------------------------------
 
@@ -144,9 +145,13 @@ class Acting:
 
     # -- marking -----------------------------------------------------------------------------------------------------
 
-    def _mark(self, jobs: Sequence[Job], done: Done, merged: MergeResult, department: Department) -> None:
+    def _mark(self, jobs: Sequence[Job], done: Done, merged: MergeResult, department: Department) -> set[int]:
+        unfinished = set()
         for job in jobs:
-            self._put(self._after(job, done, merged, department))
+            after = self._after(job, done, merged, department)
+            self._put(after)
+            if has_more(job.sight, Table(after, department, self._clock.now())):
+                unfinished.add(job.lead.id)
             copy = done.copies.get(job.lead.id)
             if copy and copy.is_new:
                 now = self._clock.now()
@@ -160,6 +165,7 @@ class Acting:
                 to=str(job.decision.to),
             )
             self._telemetry.count(f"Lead{job.decision.step.value.capitalize()}")
+        return unfinished
 
     def _after(self, job: Job, done: Done, merged: MergeResult, department: Department) -> LeadState:
         now, decision = self._clock.now(), job.decision
@@ -167,8 +173,12 @@ class Acting:
             return transitions.unmerged(job.state, decision, department, now)
         if job.lead.id in done.refused:
             return transitions.refused(job.state, decision, department, now)
+        if job.lead.id in done.given_up:
+            return transitions.dropped(job.state)
         copy = done.copies.get(job.lead.id)
         sale = {"sale": copy.lead_id} if copy and decision.seen.stage == WON_STAGE else {}
+        if job.overtaken:
+            return transitions.overtaken(job.state, decision, now, **sale)
         return transitions.done(job.state, decision, department, now, **sale)
 
     def _put(self, state: LeadState) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from functions.qualify_router.jobs import CLOCKS_APART, Copy, Done, Job
 from functions.qualify_router.texts import Words
@@ -28,13 +29,14 @@ class Copying:
         """
         decision, lead = job.decision, job.lead
         assert decision.to is not None, "a copy has a place"
-        pipeline_id, _ = department.ids(decision.to)
         others = self._others(lead)
         known = self._known_owner(job, others, department)
         origin = (department.origin_field, Words(department, self._base_url).url(lead.id))
-        made = self._amocrm.copies_of(origin, pipeline_id, decision.decided_at - CLOCKS_APART) if job.resumed else []
+        made = self._made(origin, decision.decided_at - CLOCKS_APART, department) if job.resumed else []
         if made:
             done.copies[lead.id] = Copy(made[0].id, is_new=True, known_owner=known)
+        elif job.overtaken:
+            done.given_up.add(lead.id)
         elif card := _care_card(others, decision.to, department):
             done.copies[lead.id] = Copy(card.id, is_new=False)
         else:
@@ -44,6 +46,11 @@ class Copying:
                 done.refused[lead.id] = str(refusal)
             else:
                 done.copies[lead.id] = Copy(copy_id, is_new=True, known_owner=known)
+
+    def _made(self, origin: tuple[int, str], since: datetime, department: Department) -> list[Lead]:
+        """The copy that another run may have made, wherever a person has put it since."""
+        found = (self._amocrm.copies_of(origin, pipeline.id, since) for pipeline in department.pipelines)
+        return sorted((copy for copies in found for copy in copies), key=lambda copy: copy.id)
 
     def _create(self, copy: NewLead) -> int:
         """Once more with the origin alone where amoCRM refuses a custom field: they stand on the card it comes from."""

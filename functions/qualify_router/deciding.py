@@ -90,9 +90,7 @@ class Deciding:
                 merges.append(_Wanted(sight, table, step.route, step.fired, asked=True))
             elif hint.arrived and not sight.place.is_closed:
                 merges.append(_Wanted(sight, table, DUPLICATE, "", asked=False))
-            elif (known := timed(state, department, now)) != states[lead_id] and (
-                states[lead_id].version or known.due_at
-            ):
+            elif _is_news(known := timed(state, department, now), states[lead_id]):
                 result.remembered.append(known)
         self._merge(merges, hints, department, result)
         return result
@@ -150,7 +148,14 @@ class Deciding:
 def _seen(state: LeadState, sight: Sight, team: str, now: datetime) -> LeadState:
     """The state at the place where the lead stands; an answer that was taken off the card is forgotten."""
     here = state.at(sight.place, now)
-    return replace(here, team=here.team or team, answer=here.answer if here.answer == sight.answer else "")
+    answer = here.answer if here.answer == sight.answer else ""
+    return replace(here, seen_at=sight.lead.updated_at, team=here.team or team, answer=answer)
+
+
+def _is_news(known: LeadState, before: LeadState) -> bool:
+    """Whether what we know now is worth a write; of leads that no route has touched only due times are kept."""
+    is_other = replace(known, seen_at=before.seen_at) != before
+    return is_other and bool(before.version or known.due_at)
 
 
 def _merging_step(wanted: _Wanted, choice: MergeInto | Suggest | Leave) -> Decision | None:

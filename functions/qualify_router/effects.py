@@ -40,8 +40,9 @@ class Effects:
         for job in jobs:
             if job.decision.step is Step.COPY:
                 self._copying.copy(job, department, done)
-        self._write_places([job for job in jobs if job.lead.id not in done.refused], department, done)
-        self._tell([job for job in jobs if job.lead.id not in done.refused], department, done)
+        going_on = [job for job in jobs if job.lead.id not in done.refused.keys() | done.given_up]
+        self._write_places([job for job in going_on if not job.overtaken], department, done)
+        self._tell([job for job in going_on if job.lead.id not in done.refused], department, done)
         return done
 
     def tell_refused(self, jobs: Sequence[Job], refused: Mapping[int, str], department: Department) -> None:
@@ -155,10 +156,12 @@ class Effects:
         return [task for task in tasks if task.responsible_user_id]
 
     def is_handed_over(self, job: Job, department: Department) -> bool:
-        """Whether the lead that a copy made belongs to another team than the one it comes from."""
+        """Whether the lead that a copy made belongs to another team than the one it comes from, or than its owner: the
+        hand-over to him may have been overtaken."""
         assert job.decision.to is not None, "a copy has a place"
-        team = department.team_of_pipeline(job.decision.to.role).name
-        return team_before(job.state, job.decision, department) != team
+        team = department.team_of_pipeline(job.decision.to.role)
+        owners = [each for each in department.teams if each.member(job.decision.owner)]
+        return team_before(job.state, job.decision, department) != team.name or bool(owners and team not in owners)
 
     def _route_task(self, job: Job, route: Route, department: Department) -> NewTask:
         assert route.task is not None, "asked for routes with a task only"

@@ -16,21 +16,18 @@ CLOCKS_APART = timedelta(minutes=1)
 @dataclass(frozen=True)
 class Job:
     """One decided step to be done. `state` is the row as stored with the decision; `resumed`: another run may have
-    begun it, so its tasks and notes are looked for before they are written."""
+    begun it, so its tasks and notes are looked for before they are written. `overtaken`: a person has moved the lead
+    since, so that only what another run has already made of it is finished."""
 
     sight: Sight
     state: LeadState
     decision: Decision
     resumed: bool = False
+    overtaken: bool = False
 
     @property
     def lead(self) -> Lead:
         return self.sight.lead
-
-    @property
-    def is_written(self) -> bool:
-        """Whether the lead stands already where the step puts it."""
-        return self.sight.place == self.decision.to
 
 
 @dataclass(frozen=True)
@@ -44,11 +41,12 @@ class Copy:
 
 @dataclass
 class Done:
-    """How the steps ended, by lead id: `refused` with amoCRM's reason; all others are complete. `copies` are the leads
-    that copy steps have led to; `without_reason` were closed without their loss reason; `untold` are the leads whose
-    task or note amoCRM refused."""
+    """How the steps ended, by lead id: `refused` with amoCRM's reason, `given_up` because a person was faster; all
+    others are complete. `copies` are the leads that copy steps have led to; `without_reason` were closed without their
+    loss reason; `untold` are the leads whose task or note amoCRM refused."""
 
     refused: dict[int, str] = field(default_factory=dict)
+    given_up: set[int] = field(default_factory=set)
     copies: dict[int, Copy] = field(default_factory=dict)
     without_reason: set[int] = field(default_factory=set)
     untold: dict[int, str] = field(default_factory=dict)

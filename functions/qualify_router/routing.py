@@ -85,6 +85,11 @@ def decide(sight: Sight, table: Table) -> Decision | MergeWanted | None:
     )
 
 
+def has_more(sight: Sight, table: Table) -> bool:
+    """Whether a lead that its step has left where it was seen wants another one. No hook will tell of it."""
+    return table.state.place == sight.place and decide(sight, table) is not None
+
+
 def decision(
     sight: Sight,
     table: Table,
@@ -165,7 +170,7 @@ def is_worth_reading(
     if place != state.place and state.version:
         return True
     if place.is_closed:
-        return TOLD not in state.fired
+        return TOLD not in state.fired and not (place.stage == WON_STAGE and state.sale)
     routed = any(
         _is_there(trigger, place) and _is_news(trigger, answers, state) and _mark(route, trigger) not in state.fired
         for route in department.routes
@@ -202,18 +207,18 @@ def taken_from(
 ) -> Place | None:
     """The place that our last write really took the lead from; None where the history does not show the write (yet),
     or the place is not on the map. `ours` are the users under which amoCRM books our writes: what people did later
-    takes nothing away.
+    takes nothing away, and where we had put the lead ourselves nothing of theirs was.
 
     If it is not the one we had read, a person's decision was swept away: amoCRM has no conditional writes.
     """
     read_at = last.seen_at.replace(microsecond=0)
-    written = (
-        change
-        for change in changes
-        if change.at >= read_at and change.by in ours and department.place(*change.after) == last.to
-    )
-    first = next(written, None)
-    return department.place(*first.before) if first else None
+    since = [change for change in changes if change.at >= read_at]
+    for number, change in enumerate(since):
+        if change.by in ours and department.place(*change.after) == last.to:
+            came = next((each for each in reversed(since[:number]) if each.after == change.before), None)
+            is_persons = came is None or came.by not in ours
+            return department.place(*change.before) if is_persons else last.seen
+    return None
 
 
 def _by_hand(sight: Sight, table: Table) -> Decision | None:

@@ -17,8 +17,8 @@ from functions.qualify_router.intake import FOREIGN_ACCOUNT, Hint, Intake, take_
 from functions.qualify_router.jobs import Job
 from functions.qualify_router.merger import Merger
 from functions.qualify_router.reading import Reader
-from functions.qualify_router.routing import LEASE, Sight, is_worth_reading, look
-from functions.qualify_router.state import Decision, LeadState, Step
+from functions.qualify_router.routing import LEASE, Sight, is_worth_reading, look, names_another
+from functions.qualify_router.state import HOPS, Decision, LastHop, LeadState, Step
 from functions.qualify_router.transitions import dropped, then_of
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
@@ -172,7 +172,9 @@ class Router:
         quiet = {lead_id for lead_id in run.hints if not self._is_worth_reading(run, states[lead_id], teams)}
         run.batch.finish(quiet)
         states = self._free(run, states)
-        leads, unknown = self._reader.leads(run.batch.open() & states.keys(), run.hints, states, run.department)
+        leads, unknown = self._reader.leads(
+            run.batch.open() & states.keys(), run.hints, states, run.department, self._clock.now()
+        )
         run.batch.come_back(unknown, NOT_YET)
         self._finish_gone(run, states.keys() - leads.keys() - unknown)
         jobs = self._resume(run, leads, states)
@@ -185,7 +187,7 @@ class Router:
         if hint.must_read or hint.arrived or state.pending is not None:
             return True
         team = state.team or teams.get(state.lead_id, "")
-        return any(is_worth_reading(place, state, team, run.department) for place in hint.places)
+        return any(is_worth_reading(place, hint.answers, state, team, run.department) for place in hint.places)
 
     def _free(self, run: Run, states: Mapping[int, LeadState]) -> dict[int, LeadState]:
         """The leads that no other worker has in hand; the others come back when his lease ends."""
@@ -212,16 +214,19 @@ class Router:
             if state.pending is None:
                 continue
             sight = look(lead, run.department)
-            if sight is None or not _stands(sight, state.pending, run.department):
-                states[lead_id] = dropped(state)
-                continue
-            pending = replace(state.pending, lease_until=now + LEASE)
+            stands = sight is not None and _stands(sight, state.pending, run.department)
+            goes_on = sight is not None and (stands or state.pending.step is Step.COPY)
+            pending = replace(state.pending, lease_until=now + LEASE, seen_at=_read_at(lead, sight, state.pending))
+            after = replace(state, pending=pending, seen_at=lead.updated_at) if goes_on else dropped(state)
             try:
-                stored = self._stores.states.put(replace(state, pending=pending))
+                stored = self._stores.states.put(after)
             except StateMoved:
                 run.batch.come_back([lead_id], NOT_YET)
                 continue
-            jobs.append(Job(sight, stored, pending, resumed=True))
+            if sight is not None and goes_on:
+                jobs.append(Job(sight, stored, pending, resumed=True, overtaken=not stands))
+            else:
+                states[lead_id] = stored
         return jobs
 
     def _decide(
@@ -254,8 +259,12 @@ class Router:
             if run.deadline - self._clock.now() < LEFT_FOR_A_SLICE:
                 run.batch.come_back([job.lead.id for job in part], LEASE.total_seconds())
                 continue
-            self._acting.act(part, run.department)
-            run.batch.finish(job.lead.id for job in part)
+            unfinished = self._acting.act(part, run.department)
+            unfinished |= {
+                job.lead.id for job in part if job.overtaken or _is_told_more(run.hints[job.lead.id], job.decision)
+            }
+            run.batch.come_back(unfinished, NOT_YET)
+            run.batch.finish({job.lead.id for job in part} - unfinished)
 
     def _teams(self, states: Mapping[int, LeadState]) -> dict[int, str]:
         """Who was given the leads of which the router knows nothing yet."""
@@ -281,8 +290,23 @@ def _after(error: Exception) -> float | None:
 
 
 def _stands(sight: Sight, pending: Decision, department: Department) -> bool:
-    """Whether the lead is where the step found it, or where the step puts it."""
+    """Whether the lead is as the step found it, or where the step puts it."""
+    if sight.place == pending.seen and pending.step in (Step.MOVE, Step.CLOSE, Step.MERGE):
+        return sight.answer == pending.answer
     return sight.place in (pending.seen, pending.to, then_of(pending, department))
+
+
+def _read_at(lead: Lead, sight: Sight | None, pending: Decision) -> datetime:
+    """What the step rests on: this reading, if nobody has written its place yet."""
+    is_unwritten = sight is not None and sight.place == pending.seen
+    return lead.updated_at if is_unwritten else pending.seen_at
+
+
+def _is_told_more(hint: Hint, decision: Decision) -> bool:
+    """Whether a hook of this very message may speak of a person's move that the step swept away: it is looked at again
+    when amoCRM's history shows it."""
+    to = decision.to or decision.seen
+    return decision.step in HOPS and names_another(hint.places, LastHop(decision.seen, to, decision.seen_at))
 
 
 def _slices(jobs: Sequence[Job]) -> list[Sequence[Job]]:

@@ -85,7 +85,8 @@ class LastHop:
 class LeadState:
     """What we last knew of a lead. `version` counts the writes of the row; 0 is a row that does not exist.
 
-    `place` is where the lead stood last, since `entered_at`, in that pipeline since `arrived_at`. `team` is whose it
+    `place` is where the lead stood last, since `entered_at`, in that pipeline since `arrived_at`; `seen_at` its
+    `updated_at` then, so that no older list is believed. `team` is whose it
     is, `told` the role of the pipeline that the bus knows of, `owners` the last manager of it in each team; `came_from`
     the role of the pipeline from which it went into warm-up.
 
@@ -102,6 +103,7 @@ class LeadState:
     place: Place | None = None
     entered_at: datetime | None = None
     arrived_at: datetime | None = None
+    seen_at: datetime | None = None
     team: str = ""
     told: str = ""
     owners: Mapping[str, int] = field(default_factory=dict)

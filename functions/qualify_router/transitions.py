@@ -14,8 +14,12 @@ _CARRIES = frozenset({Step.MOVE, Step.CROSS, Step.RESTORE})
 
 
 def team_before(state: LeadState, decision: Decision, department: Department) -> str:
-    """Whose the lead was: where nobody told us, the team of the pipeline it stood in."""
-    return state.team or department.team_of_pipeline(decision.seen.role).name
+    """Whose the lead was: where nobody told us, the team of its owner, or else of the pipeline it stood in."""
+    if state.team:
+        return state.team
+    usual = department.team_of_pipeline(decision.seen.role)
+    owners = [team.name for team in department.teams if team.member(decision.owner)]
+    return usual.name if usual.name in owners or not owners else owners[0]
 
 
 def hands_over(state: LeadState, decision: Decision, department: Department) -> bool:
@@ -69,9 +73,18 @@ def refused(state: LeadState, decision: Decision, department: Department, now: d
     return timed(replace(state, pending=None, blocked=blocked), department, now)
 
 
+def overtaken(state: LeadState, decision: Decision, now: datetime, **known: object) -> LeadState:
+    """The copy is made, but a person has moved the lead since: where it stands is to be read again."""
+    hops = (*state.hops_lately(now), decision.decided_at)
+    return replace(state, pending=None, hop=decision.hop, hops=hops, **known)  # type: ignore[arg-type]
+
+
 def dropped(state: LeadState) -> LeadState:
-    """A person was faster: the step is none any more."""
-    return replace(state, pending=None)
+    """A person was faster: the step is none any more. Its number is used up, for the bus may have been told under it;
+    but a merge keeps its key, by which the merger takes back what was begun."""
+    pending = state.pending
+    hop = pending.hop if pending and pending.step is not Step.MERGE else state.hop
+    return replace(state, pending=None, hop=hop)
 
 
 def timed(state: LeadState, department: Department, now: datetime) -> LeadState:
@@ -82,11 +95,12 @@ def timed(state: LeadState, department: Department, now: datetime) -> LeadState:
 
 
 def born(lead_id: int, decision: Decision, origin: int, department: Department, now: datetime) -> LeadState:
-    """The state of a lead that a copy has made."""
+    """The state of a lead that a copy has made. The next tick looks at it: a person may have moved it before anybody
+    knew what it is, and his hook is gone then."""
     assert decision.to is not None, "a copy has a place"
     team = department.team_of_pipeline(decision.to.role).name
     fresh = LeadState(lead_id, team=team, told=decision.to.role, origin=origin).at(decision.to, now)
-    return timed(fresh, department, now)
+    return replace(fresh, due_at=now.replace(microsecond=0))
 
 
 def _carried(
@@ -104,5 +118,6 @@ def _carried(
 
 
 def _written(after: LeadState, decision: Decision, to: Place, now: datetime) -> LeadState:
-    """Our own write has put the lead there, and taken the answer off the card."""
-    return replace(after.at(to, now), last=LastHop(decision.seen, to, decision.seen_at), answer="")
+    """Our own write has put the lead there; a move takes the answer off the card."""
+    answer = "" if decision.step is Step.MOVE else after.answer
+    return replace(after.at(to, now), last=LastHop(decision.seen, to, decision.seen_at), answer=answer)
