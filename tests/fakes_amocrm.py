@@ -166,10 +166,10 @@ class FakeAmoCrm(MemoryAccount):
         with self._call("add_lead"):
             return self._created(lead_id)
 
-    def copies_of(self, origin: tuple[int, str], pipeline_id: int, since: datetime) -> list[Lead]:
+    def copies_of(self, origin: tuple[int, str], pipeline_id: int | None, since: datetime) -> list[Lead]:
         with self._call("copies_of"):
             since = since.replace(microsecond=0)
-            found = [lead for lead in self._listed_leads() if lead.pipeline_id == pipeline_id]
+            found = [lead for lead in self._listed_leads() if pipeline_id in (None, lead.pipeline_id)]
             copies = [lead for lead in found if lead.created_at >= since and _comes_from(lead, origin)]
             return sorted(copies, key=lambda lead: lead.id)
 

@@ -89,16 +89,20 @@ class Decided:
             run.finish([lead_id])
 
     def resumable(self, run: OwnerRun, standing: Mapping[int, Assignment]) -> list[Assignment]:
-        """Open decisions whose worker is gone, taken over; final ones are finished, those in work come back."""
+        """Open decisions whose worker is gone, taken over, and those that this run itself was at when something failed;
+        final ones are finished, those in work come back."""
         now, mine = self._clock.now(), []
         for assignment in standing.values():
             if assignment.lead_id in run.finished:
                 continue
             if not assignment.is_open:
                 self._acting.finish(run, assignment.lead_id)
+            elif assignment.is_in_work(now) and run.held.get(assignment.lead_id) == assignment.lease_until:
+                mine.append(assignment)
             elif assignment.is_in_work(now):
                 run.come_back([assignment.lead_id], _lease_left(assignment, now))
             elif self._assignments.take_over(assignment, now, now + LEASE):
+                run.held[assignment.lead_id] = now + LEASE
                 mine.append(assignment)
             else:
                 run.come_back([assignment.lead_id], LEASE.total_seconds())

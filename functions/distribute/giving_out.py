@@ -76,6 +76,7 @@ class GivingOut:
         ours = self._ours(run, {lead_id: leads[lead_id] for lead_id in sorted(fresh & leads.keys())}, history)
         stored = self._allot(run, ours, history, means.allotment)
         again = {assignment.lead_id for assignment in resumed}
+        run.twins |= {one.lead_id: () for one in resumed if _is_meant(one, leads.get(one.lead_id), run.department)}
         self._acting.act(run, [*resumed, *stored], leads, means.turns, again)
 
     def _look_twice(self, run: OwnerRun, fresh: set[int], leads: dict[int, Lead]) -> set[int]:
@@ -113,12 +114,13 @@ class GivingOut:
         )
 
     def _not_ours(self, run: OwnerRun, lead: Lead, past: list[Assignment], token_user: int) -> str | None:
-        hint = run.hints[lead.id]
+        hint, row = run.hints[lead.id], run.waiting.get(lead.id)
         if handing.superseded(hint.cause, past):
             return "superseded"
         if hint.handed_over:
-            return handing.not_ours(hint, hint.handed_over, lead, handing.past_of(past), run.department, token_user)
-        return triage.not_ours(hint, run.waiting.get(lead.id), lead, run.department, token_user)
+            known = handing.past_of(past)
+            return handing.not_ours(hint, hint.handed_over, lead, known, run.department, token_user, row)
+        return triage.not_ours(hint, row, lead, run.department, token_user)
 
     def _finish_without_owner(self, run: OwnerRun, lead_ids: Iterable[int], reason: str) -> None:
         for lead_id in lead_ids:
@@ -136,6 +138,7 @@ class GivingOut:
             desk = Desk(run.department, team, self._reader.token_user())
             candidates = [_candidate(run, lead, items, history, clients, desk) for lead in group]
             allotted = allotment.allot(team, candidates)
+            run.held |= {one.lead_id: one.lease_until for one in allotted.stored}
             run.come_back(allotted.contested, LEASE.total_seconds())
             self._let_wait(run, allotted.waiting)
             stored += allotted.stored
@@ -160,7 +163,7 @@ class GivingOut:
         for lead in searched:
             if lead.id in found.twins:
                 run.twins[lead.id] = triage.running_twins(lead, found, run.department, ids)
-        run.twins |= {lead.id: () for lead in others if not run.hints[lead.id].handed_over}
+        run.twins |= {lead.id: () for lead in others}
         known = self._reader.clients(others, run.department.country, 0)
         return Clients({**found.contacts, **known.contacts}, {**found.twins, **known.twins})
 
@@ -189,6 +192,11 @@ def _may_be_duplicate(run: OwnerRun, lead: Lead) -> bool:
     """A new request of a client; not a lead handed over, nor one that was made as a copy, both of which are meant."""
     is_new = not run.hints[lead.id].handed_over and not triage.is_copy(lead, run.department)
     return is_new and run.department.merging.mode is not MergeMode.OFF
+
+
+def _is_meant(assignment: Assignment, lead: Lead | None, department: Department) -> bool:
+    """Whether the lead of a resumed decision can be no duplicate, so that nobody need look for others."""
+    return bool(assignment.handed_over) or (lead is not None and triage.is_copy(lead, department))
 
 
 def _candidate(

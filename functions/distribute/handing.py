@@ -14,6 +14,7 @@ from functions.shared.channels import channel_of
 from functions.shared.crm import Lead
 from functions.shared.department import Department
 from functions.shared.twins import Clients
+from functions.shared.waiting import WaitingLead
 
 
 def superseded(cause: str, decisions: Iterable[Assignment]) -> bool:
@@ -67,15 +68,34 @@ def past_of(decisions: Collection[Assignment]) -> Past:
 
 
 def not_ours(
-    hint: Hint, handed: HandOver, lead: Lead, past: Past, department: Department, token_user: int
+    hint: Hint,
+    handed: HandOver,
+    lead: Lead,
+    past: Past,
+    department: Department,
+    token_user: int,
+    row: WaitingLead | None = None,
 ) -> str | None:
-    """Why the lead is not given out, or None if it is. Where somebody who is in no team has got the lead since, a
-    person chose him, and he keeps it."""
+    """Why the lead is not given out, or None if it is; `row` is its place in the waiting room, if it has one. Where
+    somebody who is in no team has got the lead since, a person chose him, and he keeps it."""
     responsible = lead.responsible_user_id
+    if row and _keeps_its_claim(row, handed, lead, department, token_user):
+        return None
     nobodys_choice = past.owners | {0, token_user, handed.previous_owner}
     in_a_team = any(team.member(responsible) for team in department.teams)
     taken = None if in_a_team or responsible in nobodys_choice else "taken_by_a_person"
     return moved_on(hint, lead, department) or taken
+
+
+def _keeps_its_claim(row: WaitingLead, handed: HandOver, lead: Lead, department: Department, token_user: int) -> bool:
+    """Whether a lead that waited still wants an owner, wherever in the department it was moved meanwhile: nobody has
+    chosen one, and who has it is not of the team where it stands now."""
+    pipeline = department.pipeline(lead.pipeline_id)
+    if pipeline is None or lead.is_closed:
+        return False
+    responsible = lead.responsible_user_id
+    unchosen = responsible in {0, token_user, row.seen_owner, handed.previous_owner}
+    return unchosen and department.team_of_pipeline(pipeline.role).member(responsible) is None
 
 
 def candidate(hint: Hint, handed: HandOver, lead: Lead, past: Past, clients: Clients, desk: Desk) -> Candidate:

@@ -55,8 +55,14 @@ class Intake:
     def ignore(self, reason: str) -> None:
         self.ignored[reason] = self.ignored.get(reason, 0) + 1
 
-    def look_at(self, row: WaitingLead) -> None:
-        """A lead of the waiting room is due."""
+    def look_around(self, due: Iterable[WaitingLead]) -> None:
+        """Rows that are due; hand-overs first. What is handed over in this batch is not looked at as new too: the next
+        tick finds the older claim superseded, or the lead back where it came from."""
+        for row in sorted(due, key=lambda row: row.cause == ARRIVAL):
+            if row.cause != ARRIVAL or row.lead_id not in self.hand_overs:
+                self._look_at(row)
+
+    def _look_at(self, row: WaitingLead) -> None:
         team = row.team if row.handed_over else ""
         hint = Hint(row.lead_id, row.arrived_at, row.uid, cause=row.cause, team=team, handed_over=row.handed_over)
         self.add(hint)

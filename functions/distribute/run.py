@@ -40,10 +40,12 @@ class Run(Batch, Generic[HintT]):
 @dataclass(kw_only=True)
 class OwnerRun(Run[Hint]):
     """Leads that want an owner. `waiting` are the rows of the waiting room it looks at, by lead id; `twins` the other
-    running leads of the same client, for the leads that were looked at."""
+    running leads of the same client, for the leads that were looked at; `held` the ends of the leases under which this
+    run itself is at the decisions, by lead id."""
 
     waiting: dict[int, WaitingLead] = field(default_factory=dict)
     twins: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    held: dict[int, datetime | None] = field(default_factory=dict)
 
 
 def messages_of(hints: Mapping[int, Hint] | Mapping[int, Closing]) -> dict[int, frozenset[str]]:

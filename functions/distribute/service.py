@@ -28,6 +28,7 @@ from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.assignment import ARRIVAL, hop_of
+from functions.shared.batch import latest
 from functions.shared.clock import Clock
 from functions.shared.department import Department
 from functions.shared.errors import AmoCrmError, AmoCrmRefused, NotConfigured, RetryLater
@@ -111,8 +112,7 @@ class Distributor:
             self._interrupted(error)
             return {one.message_id: _after(error) for one in envelopes if one.message_id not in settled}
         due = due[:DUE_AT_ONCE]
-        for row in due:
-            intake.look_at(row)
+        intake.look_around(due)
         return self._work(intake, due, department, deadline)
 
     def _work(
@@ -131,7 +131,7 @@ class Distributor:
             hand_overs.come_back([lead_id], arrivals.back.get(lead_id))
         self._work_in_time(hand_overs, lambda run: self._giving_out.work(run, means))
         self._work_in_time(closings, lambda run: self._refunds.work(run, means.turns))
-        return arrivals.messages_back() | hand_overs.messages_back() | closings.messages_back()
+        return latest(run.messages_back() for run in (arrivals, hand_overs, closings))
 
     def _means(self, department: Department) -> Means:
         stores = self._stores

@@ -9,17 +9,18 @@ from functions.distribute.decision import Candidate
 from functions.distribute.hints import Hint
 from functions.shared.channels import channel_of
 from functions.shared.crm import Lead, UnsortedItem
-from functions.shared.department import EXCHANGE, MAIN, Department, Team
+from functions.shared.department import EXCHANGE, MAIN, Department, MergeMode, Team
 from functions.shared.twins import Clients, Twin
 from functions.shared.waiting import WaitingLead
 
 
 def not_ours(hint: Hint, row: WaitingLead | None, lead: Lead, department: Department, token_user: int) -> str | None:
-    """Why the lead is not distributed, or None if it is; `row` is its place in the waiting room, if it has one."""
+    """Why the lead is not distributed, or None if it is; `row` is its place in the waiting room, if it has one. What
+    waits keeps its claim on an owner wherever in the department it is moved meanwhile."""
     pipeline = department.pipeline(lead.pipeline_id)
     if pipeline is None:
         return "unknown_pipeline"
-    if pipeline.role not in department.distributes:
+    if row is None and pipeline.role not in department.distributes:
         return "pipeline_not_distributed"
     if lead.is_closed:
         return "closed"
@@ -98,6 +99,8 @@ def own_manager(lead: Lead, clients: Clients, desk: Desk) -> int | None:
 def _guest(lead: Lead, clients: Clients, desk: Desk) -> int | None:
     """The colleague of another team who works on the client's running lead: the new one will be merged into it, so no
     turn of this team is spent on it."""
+    if desk.department.merging.mode is not MergeMode.AUTO:
+        return None
     colleagues = {member.user_id for team in desk.department.teams if team is not desk.team for member in team.members}
     running = (twin.lead for twin in _open_twins(lead, clients) if _is_running(twin.lead, desk.department))
     return next((other.responsible_user_id for other in running if other.responsible_user_id in colleagues), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from functions.qualify_router import transitions
@@ -10,7 +11,7 @@ from functions.qualify_router.effects import Effects
 from functions.qualify_router.jobs import Copy, Done, Job
 from functions.qualify_router.merger import MergeOrder, Merger, MergeResult
 from functions.qualify_router.routing import Table, has_more
-from functions.qualify_router.state import LeadState, Step
+from functions.qualify_router.state import Decision, LeadState, Step
 from functions.shared.adapters.dynamodb.lead_states import LeadStates, StateMoved
 from functions.shared.assignment import ARRIVAL
 from functions.shared.clock import Clock
@@ -18,7 +19,7 @@ from functions.shared.crm import Lead
 from functions.shared.department import WON_STAGE, Department
 from functions.shared.events import Event, LeadClosed, LeadRouted, LeadsMerged, SaleWon
 from functions.shared.identity import Likeness
-from functions.shared.ports import AmoCrm, EventBus
+from functions.shared.ports import EventBus
 from functions.shared.telemetry import Telemetry
 
 
@@ -30,7 +31,6 @@ class Acting:
         *,
         effects: Effects,
         merger: Merger,
-        amocrm: AmoCrm,
         states: LeadStates,
         bus: EventBus,
         telemetry: Telemetry,
@@ -38,47 +38,48 @@ class Acting:
     ) -> None:
         self._effects = effects
         self._merger = merger
-        self._amocrm = amocrm
         self._states = states
         self._bus = bus
         self._telemetry = telemetry
         self._clock = clock
 
-    def act(self, jobs: Sequence[Job], department: Department) -> set[int]:
-        """Do these steps to their end; returns the leads about which there is more to do. Every part can run again:
-        whoever resumes begins here too."""
+    def act(self, jobs: Sequence[Job], department: Department) -> tuple[set[int], set[int]]:
+        """Do these steps to their end; returns the leads about which there is more to do, and those whose step has to
+        wait for another worker's. Every part can run again: whoever resumes begins here too."""
         merges = [job for job in jobs if job.decision.step is Step.MERGE]
         merged = self._merge(merges, department)
         self._tell_unmerged(merges, merged, department)
         plain = [job for job in jobs if job.decision.step is not Step.MERGE]
         done = self._effects.apply(plain, department)
         self._tell_refused(plain, done, department)
-        stopped = done.refused.keys() | done.given_up
+        stopped = done.refused.keys() | done.given_up | done.later
         events = [event for job in plain if job.lead.id not in stopped for event in self._events(job, done, department)]
         events += [event for job in merges if job.lead.id in merged.merged for event in self._merge_events(job, merged)]
+        self._keep_copies(plain, done, department)
         self._bus.publish(events)
-        return self._mark(jobs, done, merged, department)
+        postponed = done.later | merged.later
+        return self._mark([job for job in jobs if job.lead.id not in postponed], done, merged, department), postponed
+
+    def give_up(self, state: LeadState, department: Department) -> None:
+        """The pending step of this state is dropped: a merge that was begun is taken back."""
+        if state.pending is not None and state.pending.step is Step.MERGE:
+            self._merger.give_up(state.lead_id, _merge_key(state.lead_id, state.pending), department)
 
     # -- merging -----------------------------------------------------------------------------------------------------
 
     def _merge(self, jobs: Sequence[Job], department: Department) -> MergeResult:
         if not jobs:
             return MergeResult()
-        survivors = self._amocrm.leads({job.decision.others[0] for job in jobs})
-        gone = {job.lead.id: "the other lead is gone" for job in jobs if job.decision.others[0] not in survivors}
         orders = [
             MergeOrder(
                 job.lead,
-                survivors[job.decision.others[0]],
+                job.decision.others[0],
                 Likeness(job.decision.why),
-                key=f"{job.lead.id}#{job.decision.hop}",
+                key=_merge_key(job.lead.id, job.decision),
             )
             for job in jobs
-            if job.lead.id not in gone
         ]
-        result = self._merger.merge(orders, department) if orders else MergeResult()
-        result.refused.update(gone)
-        return result
+        return self._merger.merge(orders, department)
 
     def _tell_unmerged(self, jobs: Sequence[Job], merged: MergeResult, department: Department) -> None:
         for job in jobs:
@@ -152,10 +153,6 @@ class Acting:
             self._put(after)
             if has_more(job.sight, Table(after, department, self._clock.now())):
                 unfinished.add(job.lead.id)
-            copy = done.copies.get(job.lead.id)
-            if copy and copy.is_new:
-                now = self._clock.now()
-                self._put(transitions.born(copy.lead_id, job.decision, job.lead.id, department, now))
             self._telemetry.info(
                 "lead_routed",
                 lead_id=job.lead.id,
@@ -166,6 +163,21 @@ class Acting:
             )
             self._telemetry.count(f"Lead{job.decision.step.value.capitalize()}")
         return unfinished
+
+    def _keep_copies(self, jobs: Sequence[Job], done: Done, department: Department) -> None:
+        """What is known of the new leads, before anybody is told of them. Where a hook was faster, its row learns where
+        the lead came from."""
+        for job in jobs:
+            copy = done.copies.get(job.lead.id)
+            if copy is None or not copy.is_new:
+                continue
+            born = transitions.born(copy.lead_id, job.decision, job.lead.id, department, self._clock.now())
+            try:
+                self._states.put(born)
+            except StateMoved:
+                known = self._states.of([copy.lead_id])[copy.lead_id]
+                team, told = known.team or born.team, known.told or born.told
+                self._put(replace(known, origin=known.origin or born.origin, team=team, told=told))
 
     def _after(self, job: Job, done: Done, merged: MergeResult, department: Department) -> LeadState:
         now, decision = self._clock.now(), job.decision
@@ -188,6 +200,11 @@ class Acting:
             self._telemetry.warning("state_moved", lead_id=state.lead_id)
 
 
+def _merge_key(lead_id: int, decision: Decision) -> str:
+    """The business key of a merge in the journal."""
+    return f"{lead_id}#{decision.hop}"
+
+
 def _routed(job: Job, department: Department, now: datetime) -> LeadRouted:
     decision = job.decision
     assert decision.to is not None, "a lead is routed to a place"
@@ -197,7 +214,7 @@ def _routed(job: Job, department: Department, now: datetime) -> LeadRouted:
         occurred_at=now,
         lead_id=job.lead.id,
         route=decision.route,
-        from_place=str(decision.seen),
+        from_place=str(decision.before or decision.seen),
         to_place=str(decision.to),
         team=team,
         hand_over=transitions.hands_over(job.state, decision, department),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from functions.qualify_router.jobs import CLOCKS_APART, Copy, Done, Job
 from functions.qualify_router.texts import Words
@@ -12,33 +11,39 @@ from functions.shared.crm import Contact, Lead, NewLead
 from functions.shared.department import AFTERCARE, Department, Place
 from functions.shared.errors import AmoCrmRefused
 from functions.shared.ports import AmoCrm
+from functions.shared.twins import LEADS_OF_A_CLIENT
 
 
 class Copying:
-    """`base_url` is the account's, for the address that links the copy to the card it comes from."""
+    """`base_url` is the account's, for the address that links the copy to the card it comes from. `claim(client, lead)`
+    says whether this lead may make the client's card in aftercare now: two sales of one client in the same minute must
+    not make two, and lists show the first one late."""
 
-    def __init__(self, amocrm: AmoCrm, base_url: str) -> None:
+    def __init__(self, amocrm: AmoCrm, base_url: str, claim: Callable[[int, int], bool]) -> None:
         self._amocrm = amocrm
         self._base_url = base_url
+        self._claim = claim
 
     def copy(self, job: Job, department: Department, done: Done) -> None:
         """Enter the copy of this job in `done`, or that amoCRM refuses it.
 
         The price stays with the lead that earned it. amoCRM has no idempotency keys: a run that repeats another looks
-        for the copy by its origin first.
+        for the copy by its origin first, wherever a person may have put it since.
         """
         decision, lead = job.decision, job.lead
         assert decision.to is not None, "a copy has a place"
-        others = self._others(lead)
-        known = self._known_owner(job, others, department)
         origin = (department.origin_field, Words(department, self._base_url).url(lead.id))
-        made = self._made(origin, decision.decided_at - CLOCKS_APART, department) if job.resumed else []
+        made = self._amocrm.copies_of(origin, None, decision.decided_at - CLOCKS_APART) if job.resumed else []
+        others = [other for other in self._others(lead) if other.id not in {copy.id for copy in made}]
+        known = self._known_owner(job, others, department)
         if made:
             done.copies[lead.id] = Copy(made[0].id, is_new=True, known_owner=known)
         elif job.overtaken:
             done.given_up.add(lead.id)
         elif card := _care_card(others, decision.to, department):
             done.copies[lead.id] = Copy(card.id, is_new=False)
+        elif decision.to.role == AFTERCARE and lead.contacts and not self._claim(lead.contacts[0], lead.id):
+            done.later.add(lead.id)
         else:
             try:
                 copy_id = self._create(_content(lead, decision.to, origin, department))
@@ -46,11 +51,6 @@ class Copying:
                 done.refused[lead.id] = str(refusal)
             else:
                 done.copies[lead.id] = Copy(copy_id, is_new=True, known_owner=known)
-
-    def _made(self, origin: tuple[int, str], since: datetime, department: Department) -> list[Lead]:
-        """The copy that another run may have made, wherever a person has put it since."""
-        found = (self._amocrm.copies_of(origin, pipeline.id, since) for pipeline in department.pipelines)
-        return sorted((copy for copies in found for copy in copies), key=lambda copy: copy.id)
 
     def _create(self, copy: NewLead) -> int:
         """Once more with the origin alone where amoCRM refuses a custom field: they stand on the card it comes from."""
@@ -64,7 +64,8 @@ class Copying:
     def _others(self, lead: Lead) -> list[Lead]:
         """The other leads of the client, the latest change first."""
         contacts: Collection[Contact] = self._amocrm.contacts(lead.contacts).values() if lead.contacts else ()
-        ids = {other for contact in contacts for other in contact.leads if other != lead.id}
+        latest = (sorted(contact.leads)[-LEADS_OF_A_CLIENT:] for contact in contacts)
+        ids = {other for leads in latest for other in leads if other != lead.id}
         found = self._amocrm.leads(ids) if ids else {}
         return sorted(found.values(), key=lambda other: (other.updated_at, other.id), reverse=True)
 

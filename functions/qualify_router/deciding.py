@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from functions.qualify_router.effects import NO_SURVIVOR
 from functions.qualify_router.intake import Hint
@@ -20,7 +21,7 @@ from functions.qualify_router.routing import (
     taken_from,
 )
 from functions.qualify_router.state import Decision, LeadState, Step
-from functions.qualify_router.transitions import timed
+from functions.qualify_router.transitions import left, timed
 from functions.shared.crm import Lead
 from functions.shared.department import LOST_STAGE, Department, Place
 from functions.shared.ports import AmoCrm
@@ -76,6 +77,8 @@ class Deciding:
         for lead_id, lead in leads.items():
             sight = look(lead, department)
             if sight is None:
+                if states[lead_id].due_at is not None:
+                    result.remembered.append(left(states[lead_id]))
                 continue
             state, hint = states[lead_id], hints[lead_id]
             swept = may_be_swept(hint.places, sight, state)
@@ -85,6 +88,8 @@ class Deciding:
             table = Table(state, department, now)
             step = decide(sight, table)
             if isinstance(step, Decision):
+                if step.step is Step.CROSS:
+                    step = replace(step, before=_before(states[lead_id], state.team, department))
                 result.steps.append((sight, state, step))
             elif isinstance(step, MergeWanted):
                 merges.append(_Wanted(sight, table, step.route, step.fired, asked=True))
@@ -92,14 +97,18 @@ class Deciding:
                 merges.append(_Wanted(sight, table, DUPLICATE, "", asked=False))
             elif _is_news(known := timed(state, department, now), states[lead_id]):
                 result.remembered.append(known)
-        self._merge(merges, hints, department, result)
+        self._merge(merges, states, hints, department, result)
         return result
+
+    @cached_property
+    def _token_user(self) -> int:
+        return self._amocrm.account().current_user_id
 
     def _restore(self, sight: Sight, state: LeadState, department: Department, now: datetime, result: Decided) -> bool:
         """Put a person's move back that our write has swept away; False: nothing was."""
         assert state.last is not None, "only a lead that we have moved can have been swept"
         history = self._amocrm.stage_changes(sight.lead.id, state.last.seen_at)
-        ours = {0, self._amocrm.account().current_user_id}
+        ours = {0, self._token_user}
         taken = taken_from(history, state.last, ours, department)
         if taken is None and state.entered_at is not None and now - state.entered_at < HISTORY_LAGS:
             result.later.add(sight.lead.id)
@@ -111,7 +120,12 @@ class Deciding:
         return True
 
     def _merge(
-        self, wanted: Sequence[_Wanted], hints: Mapping[int, Hint], department: Department, result: Decided
+        self,
+        wanted: Sequence[_Wanted],
+        states: Mapping[int, LeadState],
+        hints: Mapping[int, Hint],
+        department: Department,
+        result: Decided,
     ) -> None:
         if not wanted:
             return
@@ -132,6 +146,8 @@ class Deciding:
             step = _merging_step(each, choice)
             if step:
                 result.steps.append((each.sight, state, step))
+            elif _is_news(known := timed(state, department, each.table.now), states[lead.id]):
+                result.remembered.append(known)
 
     def _twins(
         self, wanted: Sequence[_Wanted], hints: Mapping[int, Hint], department: Department
@@ -143,6 +159,16 @@ class Deciding:
         sought = [each.sight.lead for each in wanted if named.get(each.sight.lead.id) is None]
         found = search.among(pairs) if pairs else {}
         return {**found, **(search.clients(sought, SEARCHES).twins if sought else {})}
+
+
+def _before(known: LeadState, team: str, department: Department) -> Place | None:
+    """Where the lead was before a person took it here, as far as we know."""
+    if known.place is not None:
+        return known.place
+    roles = [
+        pipeline.role for pipeline in department.pipelines if department.team_of_pipeline(pipeline.role).name == team
+    ]
+    return department.entry(roles[0]) if roles else None
 
 
 def _seen(state: LeadState, sight: Sight, team: str, now: datetime) -> LeadState:

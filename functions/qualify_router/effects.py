@@ -26,13 +26,20 @@ DAY = timedelta(days=1)
 
 
 class Effects:
-    """`channels` tells through which channel leads came, by lead id, for those of which we know it."""
+    """`channels` tells through which channel leads came, by lead id, for those of which we know it; `claim` see
+    Copying."""
 
-    def __init__(self, amocrm: AmoCrm, base_url: str, channels: Callable[[Collection[int]], Mapping[int, str]]) -> None:
+    def __init__(
+        self,
+        amocrm: AmoCrm,
+        base_url: str,
+        channels: Callable[[Collection[int]], Mapping[int, str]],
+        claim: Callable[[int, int], bool],
+    ) -> None:
         self._amocrm = amocrm
         self._base_url = base_url
         self._channels = channels
-        self._copying = Copying(amocrm, base_url)
+        self._copying = Copying(amocrm, base_url, claim)
 
     def apply(self, jobs: Sequence[Job], department: Department) -> Done:
         """Do everything these steps cause but merging; safe to call again with the same jobs."""
@@ -40,7 +47,7 @@ class Effects:
         for job in jobs:
             if job.decision.step is Step.COPY:
                 self._copying.copy(job, department, done)
-        going_on = [job for job in jobs if job.lead.id not in done.refused.keys() | done.given_up]
+        going_on = [job for job in jobs if job.lead.id not in done.refused.keys() | done.given_up | done.later]
         self._write_places([job for job in going_on if not job.overtaken], department, done)
         self._tell([job for job in going_on if job.lead.id not in done.refused], department, done)
         return done

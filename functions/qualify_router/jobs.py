@@ -43,10 +43,12 @@ class Copy:
 class Done:
     """How the steps ended, by lead id: `refused` with amoCRM's reason, `given_up` because a person was faster; all
     others are complete. `copies` are the leads that copy steps have led to; `without_reason` were closed without their
-    loss reason; `untold` are the leads whose task or note amoCRM refused."""
+    loss reason; `untold` are the leads whose task or note amoCRM refused; `later` those that have to wait for another
+    worker."""
 
     refused: dict[int, str] = field(default_factory=dict)
     given_up: set[int] = field(default_factory=set)
     copies: dict[int, Copy] = field(default_factory=dict)
     without_reason: set[int] = field(default_factory=set)
     untold: dict[int, str] = field(default_factory=dict)
+    later: set[int] = field(default_factory=set)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -31,6 +31,9 @@ class State(StrEnum):
 
 STANDING = (State.PENDING, State.DONE)
 """States in which the survivor holds what the duplicate brought."""
+
+IN_WORK = timedelta(minutes=5)
+"""So long nobody else may touch the two leads; whoever takes the merge up after its worker's death begins it anew."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class Added:
 @dataclass(frozen=True)
 class Merge:
     """One merge. `key` is the business key under which it was ordered; `day` the department's day that it counts for;
-    `place` (pipeline id, status id) and `owner` are the duplicate's before it."""
+    `place` (pipeline id, status id) and `owner` are the duplicate's before it; `touched_at` is when a worker last
+    took it up (None: at its beginning)."""
 
     key: str
     duplicate_id: int
@@ -85,6 +89,15 @@ class Merge:
     added: Added = Added()
     state: State = State.PENDING
     reason: str = ""
+    touched_at: datetime | None = None
+
+    @property
+    def touched(self) -> datetime:
+        return self.touched_at or self.at
+
+    def is_in_work(self, now: datetime) -> bool:
+        """Whether the duplicate is leaving, and the survivor taking in or giving back, right now."""
+        return self.state in (State.PENDING, State.UNDOING) and now - self.touched < IN_WORK
 
 
 def _both(first: tuple[ThingT, ...], second: tuple[ThingT, ...]) -> tuple[ThingT, ...]:

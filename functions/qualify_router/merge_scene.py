@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from functions.qualify_router.merge_journal import Merge, State
 from functions.qualify_router.merge_writing import EPOCH, SETTLE
@@ -12,18 +13,25 @@ from functions.shared.crm import LOST, Lead, Note, Task
 from functions.shared.identity import Likeness
 from functions.shared.ports import AmoCrm
 
+APART = timedelta(days=1)
+"""A telephony writes one call on two cards within seconds, a person hangs one file on both in a day."""
+
 _NOTHING_KEPT = (State.REFUSED, State.DRY_RUN)
 
 
 @dataclass(frozen=True)
 class MergeOrder:
     """Merge `duplicate` into `survivor`, both as the decision saw them. `key` is the business key: the same order again
-    is the same merge."""
+    is the same merge. Of the survivor the id is enough: it is read again."""
 
     duplicate: Lead
-    survivor: Lead
+    survivor: Lead | int
     why: Likeness
     key: str
+
+    @property
+    def survivor_id(self) -> int:
+        return self.survivor if isinstance(self.survivor, int) else self.survivor.id
 
 
 @dataclass
@@ -58,7 +66,7 @@ class SceneReader:
     def read_leads(self, scene: Scene) -> None:
         """Survivors one by one, for that cannot lag; duplicates as the list or the decision saw them, the later."""
         self._let_lists_settle(scene)
-        for lead_id in dict.fromkeys(order.survivor.id for order in scene.orders):
+        for lead_id in dict.fromkeys(order.survivor_id for order in scene.orders):
             survivor = self._amocrm.lead(lead_id)
             if survivor is not None:
                 scene.survivors[lead_id] = survivor
@@ -71,9 +79,17 @@ class SceneReader:
 
     def read_content(self, scene: Scene) -> None:
         duplicates = {order.duplicate.id for order in scene.orders}
-        survivors = {order.survivor.id for order in scene.orders}
-        scene.notes = self._amocrm.notes_since(duplicates | survivors, EPOCH)
+        survivors = {order.survivor_id for order in scene.orders}
         scene.tasks = self._amocrm.tasks_since(duplicates, EPOCH)
+        notes = self._amocrm.notes_since(duplicates, EPOCH)
+        scene.notes = notes + self._amocrm.notes_since(survivors, self._since(scene, notes))
+
+    def _since(self, scene: Scene, notes: Sequence[Note]) -> datetime:
+        """From when on a survivor's notes count: a copy is younger than what it is a copy of, and a busy card has
+        thousands of older ones."""
+        begun = [merge.at for merge in map(scene.begun, scene.orders) if merge is not None]
+        made = [*(note.created_at for note in notes), *(task.created_at for task in scene.tasks)]
+        return min([self._clock.now(), *begun, *(moment - APART for moment in made)])
 
     def _let_lists_settle(self, scene: Scene) -> None:
         """A task or a note that was written together with the lead's last change must not be overlooked."""
@@ -85,7 +101,7 @@ class SceneReader:
 
 def obstacle(order: MergeOrder, scene: Scene) -> str:
     """Why an order cannot be carried out any more, as a key of merge_texts; empty: nothing is in its way."""
-    survivor, duplicate = scene.survivors.get(order.survivor.id), scene.duplicates.get(order.duplicate.id)
+    survivor, duplicate = scene.survivors.get(order.survivor_id), scene.duplicates.get(order.duplicate.id)
     if survivor is None:
         return "survivor_gone"
     if survivor.is_closed:

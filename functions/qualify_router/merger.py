@@ -17,9 +17,10 @@ from functions.qualify_router.merge_plan import Share
 from functions.qualify_router.merge_scene import MergeOrder, Scene, SceneReader, obstacle, owners, place_of
 from functions.qualify_router.merge_texts import Words, say
 from functions.qualify_router.merge_writing import Writing
-from functions.shared.adapters.dynamodb.merges import Merges
+from functions.shared.adapters.dynamodb.merges import Merges, Watch
 from functions.shared.clock import Clock
 from functions.shared.department import Department, MergeMode
+from functions.shared.errors import Contended
 from functions.shared.ports import AmoCrm
 from functions.shared.telemetry import Telemetry
 
@@ -29,12 +30,14 @@ __all__ = ["MergeOrder", "MergeResult", "Merger"]
 @dataclass
 class MergeResult:
     """How the orders ended, each duplicate in one of them: `merged` with the lead it is in now, `refused` with the
-    reason for people, in the department's language."""
+    reason for people, in the department's language, `later` those with a lead that another worker has in hand: order
+    them again."""
 
     merged: dict[int, int] = field(default_factory=dict)
     dry_run: set[int] = field(default_factory=set)
     over_ceiling: set[int] = field(default_factory=set)
     refused: dict[int, str] = field(default_factory=dict)
+    later: set[int] = field(default_factory=set)
 
 
 class Merger:
@@ -54,8 +57,11 @@ class Merger:
     def merge(self, orders: Sequence[MergeOrder], department: Department) -> MergeResult:
         """Carry the orders out. After any error the same call completes what was begun and doubles nothing."""
         result = MergeResult()
-        for part in _rounds(orders, department, result):
-            self._round(part, department, result)
+        for part in _rounds(orders):
+            awaited = {order.survivor_id for order in orders if order.duplicate.id in result.later}
+            result.later |= awaited.intersection(order.duplicate.id for order in part)
+            self._round([order for order in part if order.duplicate.id not in result.later], department, result)
+        self._refuse_circles(_in_circles(orders), department, result)
         for order in orders:
             if order.duplicate.id in result.merged:
                 survivor_id = result.merged[order.duplicate.id]
@@ -65,9 +71,31 @@ class Merger:
         self._telemetry.count("LeadsMerged", len(result.merged))
         return result
 
+    def give_up(self, duplicate_id: int, key: str, department: Department) -> None:
+        """Take back what a merge has brought over that was begun and is not wanted any more; nothing happens if there
+        is none, or if it is settled. Raises Contended while another worker has one of the leads in hand."""
+        merge = self._merges.find([(duplicate_id, key)]).get(key)
+        if merge is None or merge.state is not State.PENDING:
+            return
+        now = self._clock.now()
+        taken = self._merges.take_up(merge, self._merges.watch([duplicate_id, merge.survivor_id], now), now)
+        if taken is None:
+            raise Contended("another worker merges one of the leads")
+        self._take_back(taken, say(department, "given_up"))
+
+    def _refuse_circles(self, orders: Sequence[MergeOrder], department: Department, result: MergeResult) -> None:
+        for order in orders:
+            try:
+                self.give_up(order.duplicate.id, order.key, department)
+            except Contended:
+                result.later.add(order.duplicate.id)
+            else:
+                result.refused[order.duplicate.id] = say(department, "circle")
+
     def _round(self, orders: Sequence[MergeOrder], department: Department, result: MergeResult) -> None:
         known = self._merges.find((order.duplicate.id, order.key) for order in orders)
         scene = Scene([order for order in orders if not _is_settled(order, known, department, result)], known)
+        watch = self._hold(scene, result)
         self._take_back_others(scene)
         self._keep_ceiling(scene, department, result)
         if scene.orders:
@@ -75,16 +103,32 @@ class Merger:
             self._drop_overtaken(scene, department, result)
         if scene.orders:
             self._reader.read_content(scene)
-            shares = self._journal(scene, department, result)
+            shares = self._journal(scene, watch, department, result)
             self._act(scene, shares, department, result)
 
     # -- which orders are to be carried out -------------------------------------------------------------------------
+
+    def _hold(self, scene: Scene, result: MergeResult) -> Watch:
+        """Look who else is at work on these leads, before they are read, and take up what was begun."""
+        now = self._clock.now()
+        begun = {order.key: scene.begun(order) for order in scene.orders}
+        survivors = [merge.survivor_id for merge in begun.values() if merge]
+        leads = {lead_id for order in scene.orders for lead_id in (order.duplicate.id, order.survivor_id)}
+        watch = self._merges.watch(leads.union(survivors), now)
+        for order in list(scene.orders):
+            before = begun[order.key]
+            taken = self._merges.take_up(before, watch, now) if before else None
+            if taken:
+                scene.known[order.key] = taken
+            elif before or order.survivor_id in watch.leaving or order.duplicate.id in watch.taking:
+                _postpone(scene, [order], result)
+        return watch
 
     def _take_back_others(self, scene: Scene) -> None:
         """A merge that was begun, given up because a person moved the lead, and is decided otherwise now."""
         for order in scene.orders:
             before = scene.begun(order)
-            if before is not None and before.survivor_id != order.survivor.id:
+            if before is not None and before.survivor_id != order.survivor_id:
                 self._take_back(before, "")
                 scene.known[order.key] = replace(before, state=State.REFUSED)
 
@@ -116,7 +160,7 @@ class Merger:
 
     # -- planning ---------------------------------------------------------------------------------------------------
 
-    def _journal(self, scene: Scene, department: Department, result: MergeResult) -> list[Share]:
+    def _journal(self, scene: Scene, watch: Watch, department: Department, result: MergeResult) -> list[Share]:
         """Store what is going to be done; returns what is to be done now."""
         shares = self._plan(scene, department)
         if department.merging.mode is MergeMode.DRY_RUN:
@@ -127,10 +171,12 @@ class Merger:
             shares = self._plan(scene, department)
         else:
             new = scene.new()
-            begun = self._merges.begin([share.merge for share in _of(shares, new)], department.merging.per_day)
-            scene.known |= {merge.key: merge for merge in begun}
-            if len(begun) < len(new):  # others have used the room up meanwhile
-                _exceed(scene, new[len(begun) :], result)
+            begun = self._merges.begin([share.merge for share in _of(shares, new)], department.merging.per_day, watch)
+            scene.known |= {merge.key: merge for merge in begun.merges}
+            if len(begun.merges) < len(new):  # others have used the room up meanwhile, or work on the same leads
+                busy = {merge.key for merge in begun.busy}
+                _postpone(scene, [order for order in new if order.key in busy], result)
+                _exceed(scene, scene.new(), result)
                 shares = self._plan(scene, department)
         for share in shares:
             if scene.known[share.merge.key] != share.merge:
@@ -156,7 +202,7 @@ class Merger:
         return Merge(
             key=order.key,
             duplicate_id=lead.id,
-            survivor_id=order.survivor.id,
+            survivor_id=order.survivor_id,
             why=order.why,
             at=self._clock.now(),
             day=self._today(department),
@@ -184,17 +230,26 @@ class Merger:
         result.merged |= {merge.duplicate_id: merge.survivor_id for merge in merged}
 
 
-def _rounds(orders: Sequence[MergeOrder], department: Department, result: MergeResult) -> Iterator[list[MergeOrder]]:
+def _rounds(orders: Sequence[MergeOrder]) -> Iterator[list[MergeOrder]]:
     """A lead that takes one in and is merged itself first takes in: then everything goes along with it."""
-    left = list(orders)
+    left, circles = list(orders), _in_circles(orders)
+    left = [order for order in left if order not in circles]
     while left:
-        survivors = {order.survivor.id for order in left}
+        survivors = {order.survivor_id for order in left}
         ready = [order for order in left if order.duplicate.id not in survivors]
-        if not ready:
-            result.refused |= {order.duplicate.id: say(department, "circle") for order in left}
-            return
         yield ready
         left = [order for order in left if order not in ready]
+
+
+def _in_circles(orders: Sequence[MergeOrder]) -> list[MergeOrder]:
+    """The orders of which none can come first."""
+    left = list(orders)
+    while True:
+        survivors = {order.survivor_id for order in left}
+        circling = [order for order in left if order.duplicate.id in survivors]
+        if len(circling) == len(left):
+            return left
+        left = circling
 
 
 def _is_settled(order: MergeOrder, known: Mapping[str, Merge], department: Department, result: MergeResult) -> bool:
@@ -216,6 +271,11 @@ def _is_settled(order: MergeOrder, known: Mapping[str, Merge], department: Depar
 def _of(shares: Sequence[Share], orders: Collection[MergeOrder]) -> list[Share]:
     keys = {order.key for order in orders}
     return [share for share in shares if share.merge.key in keys]
+
+
+def _postpone(scene: Scene, orders: Collection[MergeOrder], result: MergeResult) -> None:
+    result.later.update(order.duplicate.id for order in orders)
+    scene.drop(orders)
 
 
 def _exceed(scene: Scene, orders: Sequence[MergeOrder], result: MergeResult) -> None:

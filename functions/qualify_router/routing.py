@@ -180,6 +180,15 @@ def is_worth_reading(
     return routed or crossed
 
 
+def is_possible(decision: Decision, department: Department) -> bool:
+    """Whether a step that was stored under another version of the department still has a place to go to."""
+    route = next((route for route in department.routes if route.id == decision.route), None)
+    if decision.step is Step.COPY and route is None:
+        return False
+    places = [place for place in (decision.to, route.then if route else None) if place and not place.is_closed]
+    return all(place.stage in department.pipeline_of(place.role).stages for place in places)
+
+
 def has_route(place: Place, department: Department) -> bool:
     """Whether a lead that is made right there needs the router."""
     return any(_is_there(trigger, place) and trigger.answer is None for r in department.routes for trigger in r.when)
@@ -225,8 +234,8 @@ def _by_hand(sight: Sight, table: Table) -> Decision | None:
     """What a person did that others want to know of."""
     state, place = table.state, sight.place
     if place.is_closed:
-        if TOLD in state.fired or (place.stage == WON_STAGE and state.sale):
-            return None
+        if TOLD in state.fired or (place.stage == WON_STAGE and (state.sale or state.blocked)):
+            return None  # told already; or the copy that belongs to the sale is still refused
         step = Step.SOLD if place.stage == WON_STAGE else Step.CLOSED
         return decision(sight, table, step, to=place, answer=sight.answer, fired=TOLD)
     crossed = state.team and table.department.team_of_pipeline(place.role).name != state.team

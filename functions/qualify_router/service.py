@@ -7,7 +7,8 @@ resumes it instead of deciding again.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from functions.qualify_router.acting import Acting
@@ -17,9 +18,9 @@ from functions.qualify_router.intake import FOREIGN_ACCOUNT, Hint, Intake, take_
 from functions.qualify_router.jobs import Job
 from functions.qualify_router.merger import Merger
 from functions.qualify_router.reading import Reader
-from functions.qualify_router.routing import LEASE, Sight, is_worth_reading, look, names_another
+from functions.qualify_router.routing import LEASE, Sight, is_possible, is_worth_reading, look, names_another
 from functions.qualify_router.state import HOPS, Decision, LastHop, LeadState, Step
-from functions.qualify_router.transitions import dropped, then_of
+from functions.qualify_router.transitions import dropped, left, then_of
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.lead_states import LeadStates, StateMoved
@@ -41,8 +42,10 @@ LEFT_FOR_A_SLICE = timedelta(seconds=25)
 """A slice is begun only with this much time left; what is not begun comes back."""
 
 SLICE = 50
+MERGES = 25
 COPIES = 15
-"""Jobs done together, and how many of them may copy a lead: copies are made one by one, three requests each."""
+"""Jobs done together: those that only write in batches; merges, which read cards whole; copies, which are made one by
+one with three requests each. A slice must be done in LEFT_FOR_A_SLICE."""
 
 NOT_YET = 10.0
 """Seconds after which amoCRM's lists and history surely show what they do not show now."""
@@ -66,6 +69,8 @@ class Run:
     deadline: datetime
     hints: dict[int, Hint]
     batch: Batch
+    stored: set[int] = field(default_factory=set)
+    """Leads whose pending step is this run's own: its lease keeps others away, not us."""
 
 
 class Router:
@@ -89,9 +94,8 @@ class Router:
         self._clock = clock
         self._reader = Reader(amocrm)
         self._acting = Acting(
-            effects=Effects(amocrm, base_url, self._channels),
+            effects=Effects(amocrm, base_url, self._channels, self._claim),
             merger=Merger(amocrm=amocrm, merges=stores.merges, clock=clock, telemetry=telemetry, base_url=base_url),
-            amocrm=amocrm,
             states=stores.states,
             bus=bus,
             telemetry=telemetry,
@@ -112,7 +116,7 @@ class Router:
             one.message_id for one in envelopes if isinstance(one.message, Tick)
         }  # the next tick makes up for it
         try:
-            due = self._stores.states.due(self._clock.now())[:DUE_AT_ONCE] if settled else []
+            due = self._stores.states.due(self._clock.now(), DUE_AT_ONCE) if settled else []
             if not due and len(settled) == len(envelopes):
                 return {}
             department = self._stores.departments.current()
@@ -162,9 +166,10 @@ class Router:
             if run.deadline - self._clock.now() < LEFT_FOR_A_SLICE:
                 return
             alone = _run(run.department, run.deadline, {lead_id: run.hints[lead_id]})
+            alone.stored = run.stored & {lead_id}
             self._work_safely(alone)
             run.batch.finish(alone.batch.finished)
-            run.batch.come_back(alone.batch.back, None)
+            run.batch.back |= alone.batch.back
 
     def _work(self, run: Run) -> None:
         states = self._stores.states.of(run.hints)
@@ -176,7 +181,7 @@ class Router:
             run.batch.open() & states.keys(), run.hints, states, run.department, self._clock.now()
         )
         run.batch.come_back(unknown, NOT_YET)
-        self._finish_gone(run, states.keys() - leads.keys() - unknown)
+        self._finish_gone(run, {lead_id: states[lead_id] for lead_id in states.keys() - leads.keys() - unknown})
         jobs = self._resume(run, leads, states)
         taken = {job.lead.id for job in jobs} | run.batch.back.keys()
         fresh = {lead_id: lead for lead_id, lead in leads.items() if lead_id not in taken}
@@ -194,17 +199,32 @@ class Router:
         free, now = {}, self._clock.now()
         for lead_id in run.batch.open():
             state = states[lead_id]
-            if state.pending is not None and state.pending.lease_until > now:
+            if state.pending is not None and state.pending.lease_until > now and lead_id not in run.stored:
                 left = (state.pending.lease_until - now).total_seconds()
                 run.batch.come_back([lead_id], left + 1)
             else:
                 free[lead_id] = state
         return free
 
-    def _finish_gone(self, run: Run, lead_ids: set[int]) -> None:
-        for lead_id in sorted(lead_ids):
+    def _finish_gone(self, run: Run, states: Mapping[int, LeadState]) -> None:
+        """Nothing is waited for any more, and a merge that was begun is taken back."""
+        for lead_id, state in sorted(states.items()):
             self._telemetry.info("lead_gone", lead_id=lead_id)
-        run.batch.finish(lead_ids)
+            if not self._give_up(run, state):
+                continue
+            run.batch.finish([lead_id])
+            if state.pending is not None or state.due_at is not None:
+                with suppress(StateMoved):  # whoever wrote it will look again
+                    self._stores.states.put(left(state))
+
+    def _give_up(self, run: Run, state: LeadState) -> bool:
+        """Take back what the pending step may have begun; False: another worker has it in hand, the lead comes back."""
+        try:
+            self._acting.give_up(state, run.department)
+        except RetryLater as error:
+            run.batch.come_back([state.lead_id], error.after)
+            return False
+        return True
 
     def _resume(self, run: Run, leads: Mapping[int, Lead], states: dict[int, LeadState]) -> list[Job]:
         """Take over the steps whose worker is gone; those that a person has overtaken are dropped, to decide anew."""
@@ -214,8 +234,11 @@ class Router:
             if state.pending is None:
                 continue
             sight = look(lead, run.department)
-            stands = sight is not None and _stands(sight, state.pending, run.department)
-            goes_on = sight is not None and (stands or state.pending.step is Step.COPY)
+            possible = is_possible(state.pending, run.department)
+            stands = sight is not None and possible and _stands(sight, state.pending, run.department)
+            goes_on = sight is not None and (stands or (possible and state.pending.step is Step.COPY))
+            if not goes_on and not self._give_up(run, state):
+                continue
             pending = replace(state.pending, lease_until=now + LEASE, seen_at=_read_at(lead, sight, state.pending))
             after = replace(state, pending=pending, seen_at=lead.updated_at) if goes_on else dropped(state)
             try:
@@ -224,6 +247,7 @@ class Router:
                 run.batch.come_back([lead_id], NOT_YET)
                 continue
             if sight is not None and goes_on:
+                run.stored.add(lead_id)
                 jobs.append(Job(sight, stored, pending, resumed=True, overtaken=not stands))
             else:
                 states[lead_id] = stored
@@ -244,6 +268,7 @@ class Router:
             except StateMoved:
                 moved.add(sight.lead.id)
                 continue
+            run.stored.add(sight.lead.id)
             jobs.append(Job(sight, stored, step))
         for state in decided.remembered:
             try:
@@ -259,17 +284,21 @@ class Router:
             if run.deadline - self._clock.now() < LEFT_FOR_A_SLICE:
                 run.batch.come_back([job.lead.id for job in part], LEASE.total_seconds())
                 continue
-            unfinished = self._acting.act(part, run.department)
+            unfinished, postponed = self._acting.act(part, run.department)
+            run.batch.come_back(postponed, LEASE.total_seconds())
             unfinished |= {
                 job.lead.id for job in part if job.overtaken or _is_told_more(run.hints[job.lead.id], job.decision)
             }
             run.batch.come_back(unfinished, NOT_YET)
-            run.batch.finish({job.lead.id for job in part} - unfinished)
+            run.batch.finish({job.lead.id for job in part} - unfinished - postponed)
 
     def _teams(self, states: Mapping[int, LeadState]) -> dict[int, str]:
         """Who was given the leads of which the router knows nothing yet."""
         unknown = [lead_id for lead_id, state in states.items() if not state.team]
         return {lead_id: given.team for lead_id, given in self._stores.assignments.decided(unknown, ARRIVAL).items()}
+
+    def _claim(self, contact_id: int, lead_id: int) -> bool:
+        return self._stores.states.claim_care(contact_id, lead_id, self._clock.now())
 
     def _channels(self, lead_ids: Collection[int]) -> dict[int, str]:
         return {
@@ -311,9 +340,13 @@ def _is_told_more(hint: Hint, decision: Decision) -> bool:
 
 def _slices(jobs: Sequence[Job]) -> list[Sequence[Job]]:
     copies = [job for job in jobs if job.decision.step is Step.COPY]
-    others = [job for job in jobs if job.decision.step is not Step.COPY]
-    parts = [others[start : start + SLICE] for start in range(0, len(others), SLICE)]
-    return [*parts, *(copies[start : start + COPIES] for start in range(0, len(copies), COPIES))]
+    merges = [job for job in jobs if job.decision.step is Step.MERGE]
+    others = [job for job in jobs if job.decision.step not in (Step.COPY, Step.MERGE)]
+    return [
+        group[start : start + size]
+        for group, size in ((others, SLICE), (merges, MERGES), (copies, COPIES))
+        for start in range(0, len(group), size)
+    ]
 
 
 def _asking(run: Run, leads: Mapping[int, Lead]) -> list[int]:

@@ -47,7 +47,8 @@ class Decision:
     `seen` is where the lead stood and `seen_at` its `updated_at` then; `to` where it goes (or, for copy, where the new
     lead does). `route` is empty for what a person did. `owner` is the responsible user as seen. `others` are the leads
     it is about besides: the survivor of a merge, the suggested ones. `why` is the likeness of a merge, or the reason of
-    a task; `fired` what is not to be done again in this stay. Until `lease_until` one worker does it and nobody else.
+    a task; `fired` what is not to be done again in this stay; `before` where the lead was when a person took it to
+    another pipeline. Until `lease_until` one worker does it and nobody else.
     """
 
     step: Step
@@ -65,6 +66,7 @@ class Decision:
     others: tuple[int, ...] = ()
     why: str = ""
     fired: str = ""
+    before: Place | None = None
 
     @property
     def cause(self) -> str:

@@ -13,9 +13,9 @@ from functions.shared.department import LOST_STAGE, WON_STAGE, Department, Place
 _TEXTS = {
     "ru": {
         "moved": "Conveyor: «{seen}» → «{to}».",
-        "crossed": "Conveyor: сделку перевели вручную в «{pipeline}».",
+        "crossed": "Conveyor: сделку перевели вручную из «{seen}» в «{pipeline}».",
         "closed": "Conveyor: сделка закрыта, причина «{reason}».",
-        "reason_lost": "Причину отказа записать не удалось: в amoCRM её нет.",
+        "closed_plain": "Conveyor: сделка закрыта. Причину «{reason}» записать не удалось: в amoCRM её нет.",
         "restored": "Conveyor: сделка возвращена в «{to}»: её перевели туда вручную в ту же секунду, решает человек.",
         "answer": "Итог квалификации: {answer}.",
         "passport": "Что известно. {facts}",
@@ -44,9 +44,9 @@ _TEXTS = {
     },
     "en": {
         "moved": "Conveyor: “{seen}” → “{to}”.",
-        "crossed": "Conveyor: somebody moved the lead to “{pipeline}” by hand.",
+        "crossed": "Conveyor: somebody moved the lead from “{seen}” to “{pipeline}” by hand.",
         "closed": "Conveyor: the lead is closed, reason “{reason}”.",
-        "reason_lost": "The loss reason could not be set: it is not in Kommo any more.",
+        "closed_plain": "Conveyor: the lead is closed. The reason “{reason}” could not be set: it is not in Kommo.",
         "restored": "Conveyor: the lead is back in “{to}”: somebody moved it there in that very second; people decide.",
         "answer": "Qualification result: {answer}.",
         "passport": "What is known. {facts}",
@@ -99,10 +99,11 @@ class Words:
             case Step.RESTORE:
                 parts = [self._say("restored", to=self._full(decision.to))]
             case Step.CROSS if handed_over:
-                parts = [self._say("crossed", pipeline=self._pipeline(decision.to))]
+                seen = self.department.pipeline_of(decision.before.role).name if decision.before else "?"
+                parts = [self._say("crossed", seen=seen, pipeline=self._pipeline(decision.to))]
             case Step.CLOSE:
-                parts = [self._say("closed", reason=self.department.called(f"reason.{decision.reason}"))]
-                parts += [self._say("reason_lost")] if without_reason else []
+                reason = self.department.called(f"reason.{decision.reason}")
+                parts = [self._say("closed_plain" if without_reason else "closed", reason=reason)]
             case _:
                 return None
         if decision.answer:

@@ -10,6 +10,9 @@ from functions.qualify_router.routing import Table, blocked_by, due_at
 from functions.qualify_router.state import HOPS, TOLD, Decision, LastHop, LeadState, Step
 from functions.shared.department import LOST_STAGE, Department, Place
 
+BLOCKED_LOOKS = timedelta(hours=1)
+"""A refused route is tried again under another version of the department: nothing else tells of a mended amoCRM."""
+
 _CARRIES = frozenset({Step.MOVE, Step.CROSS, Step.RESTORE})
 
 
@@ -87,10 +90,17 @@ def dropped(state: LeadState) -> LeadState:
     return replace(state, pending=None, hop=hop)
 
 
+def left(state: LeadState) -> LeadState:
+    """The lead is deleted, or in a pipeline that is not on the map: there is nothing to wait for."""
+    return replace(state, pending=None, due_at=None)
+
+
 def timed(state: LeadState, department: Department, now: datetime) -> LeadState:
     """The state with the moment at which a timed route wants to be looked at: a whole second, as it is stored, so that
     the same state is equal when it is read again."""
-    due = due_at(Table(state, department, now))
+    due = None if state.parked else due_at(Table(state, department, now))
+    if state.blocked:
+        due = min(filter(None, (due, now + BLOCKED_LOOKS)))
     return replace(state, due_at=due and due.replace(microsecond=0) + timedelta(seconds=due.microsecond > 0))
 
 

@@ -24,7 +24,8 @@ from functions.shared.department import Department
 from functions.shared.ports import AmoCrm
 
 AT_WORK = timedelta(minutes=2)
-"""A merge that is pending may have a worker for so long: a function runs a minute, and its lease is not much longer."""
+"""A merge that is pending may have a worker for so long since it was last taken up:
+a function runs a minute, and its lease is not much longer."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Undoing:
         refused = self._obstacle(merge)
         if refused:
             return Undone(merge, refused)
-        if not self._merges.begin_undo(merge):
-            return Undone(merge, "it was finished or undone in this very moment: look at the list again")
+        if not self._merges.begin_undo(merge, self._clock.now()):
+            return Undone(merge, "it was gone on with, finished or undone in this very moment: look at the list again")
         survivor, duplicate = self._amocrm.lead(merge.survivor_id), self._amocrm.lead(merge.duplicate_id)
         left = self._giving_back.give_back(merge, survivor, duplicate)
         if duplicate is not None:
@@ -65,7 +66,7 @@ class Undoing:
     def _obstacle(self, merge: Merge) -> str:
         if merge.state not in (State.PENDING, State.DONE, State.UNDOING):
             return f"there is nothing to undo: it is {merge.state.value}"
-        if merge.state is State.PENDING and self._clock.now() - merge.at < AT_WORK:
+        if merge.state is State.PENDING and self._clock.now() - merge.touched < AT_WORK:
             return "it is being merged right now: try again in two minutes"
         further = next((each for each in self._merges.of_lead(merge.survivor_id) if each.state is State.DONE), None)
         if further is not None:

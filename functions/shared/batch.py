@@ -27,4 +27,13 @@ class Batch:
 
     def messages_back(self) -> dict[str, float | None]:
         """The messages that must come back: all that speak of a lead which is not finished."""
-        return {message: self.back.get(lead) for lead in self.open() for message in self.messages[lead]}
+        return latest(dict.fromkeys(self.messages[lead], self.back.get(lead)) for lead in self.open())
+
+
+def latest(backs: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Messages that come back for several reasons come back when the last of them allows it."""
+    result: dict[str, float | None] = {}
+    for back in backs:
+        for message, after in back.items():
+            result[message] = max(filter(None, (after, result.get(message))), default=None)
+    return result

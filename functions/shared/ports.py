@@ -80,9 +80,9 @@ class AmoCrm(Protocol):
         """Create a lead; returns its id. After an ambiguous answer a lead with the same origin in the same pipeline,
         made since, counts as created. Raises AmoCrmRefused. Whoever repeats a call looks with `copies_of` first."""
 
-    def copies_of(self, origin: tuple[int, str], pipeline_id: int, since: datetime) -> list[Lead]:
-        """Leads of a pipeline with this origin (see NewLead), created in the second of `since` or later, the oldest
-        first; deleted ones are missing."""
+    def copies_of(self, origin: tuple[int, str], pipeline_id: int | None, since: datetime) -> list[Lead]:
+        """Leads of a pipeline (None: of any) with this origin (see NewLead), created in the second of `since` or later,
+        the oldest first; deleted ones are missing."""
 
     def link(self, links: Sequence[Link]) -> None:
         """Hang contacts and companies on leads; what hangs there already is no error. Raises AmoCrmRefused."""

@@ -13,6 +13,9 @@ LEADS_OF_A_CLIENT = 250
 """The latest leads of a client tell who works with him, one page of them; a wholesale buyer may have thousands. Fewer
 would let an outbreak of duplicates hide the lead that they belong to."""
 
+HANDLES_OF_A_CLIENT = 10
+"""Phones and e-mails that are searched for: a card with more of them is somebody's address book."""
+
 
 @dataclass(frozen=True)
 class Twin:
@@ -47,14 +50,17 @@ class TwinSearch:
         """
         contact_ids = {contact for lead in leads for contact in lead.contacts}
         found = Clients(self._amocrm.contacts(contact_ids) if contact_ids else {})
-        requests = self._uncover(contact_ids - found.contacts.keys(), found, requests)
+        hidden = sorted(contact_ids - found.contacts.keys())
+        unread = frozenset(hidden[max(0, requests) :])
+        requests = self._uncover(hidden[: max(0, requests)], found, requests)
         known = self._more_leads({lead.id: lead for lead in leads}, found.contacts.values())
         holders = self._holders(found.contacts.values())
         alike: dict[int, list[Contact]] = {}
         for lead in sorted(leads, key=lambda each: each.id):
             own = [found.contacts[contact] for contact in lead.contacts if contact in found.contacts]
             wanted: frozenset[Handle] = frozenset() if _has_open(own, lead, known) else self._handles(own)
-            if len(own) < len(lead.contacts) or len(wanted) > requests:
+            wanted = frozenset(sorted(wanted, key=str)[:HANDLES_OF_A_CLIENT])
+            if not unread.isdisjoint(lead.contacts) or len(wanted) > requests:
                 continue
             requests -= len(wanted)
             others = {c.id: c for handle in wanted for c in self._amocrm.contacts_with(handle.search_text)}
@@ -82,7 +88,7 @@ class TwinSearch:
 
     def _uncover(self, hidden: Collection[int], found: Clients, requests: int) -> int:
         """Contacts of items in «Неразобранное» show in no list, but each can be read alone."""
-        for contact_id in sorted(hidden)[: max(0, requests)]:
+        for contact_id in hidden:
             requests -= 1
             contact = self._amocrm.contact(contact_id)
             if contact is not None:

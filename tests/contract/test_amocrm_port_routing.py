@@ -408,12 +408,14 @@ def test_copies_are_found_by_origin_pipeline_and_time_the_oldest_first(firm):
     first, second, deleted = (firm.amocrm.add_lead(new_lead(firm, origin)) for _ in range(3))
     firm.deletes(deleted)
     firm.amocrm.add_lead(new_lead(firm, origin, origin=(origin, f"{ADDRESS}2")))
-    firm.amocrm.add_lead(new_lead(firm, origin, pipeline_id=firm.pipeline, status_id=firm.first_stage))
+    elsewhere = firm.amocrm.add_lead(new_lead(firm, origin, pipeline_id=firm.pipeline, status_id=firm.first_stage))
     firm.lead(other=True)
     found = firm.amocrm.copies_of((origin, ADDRESS), firm.other_pipeline, since)
     assert found == [firm.amocrm.lead(first), firm.amocrm.lead(second)]
     longer = firm.amocrm.copies_of((origin, ADDRESS), firm.other_pipeline, since - timedelta(minutes=5))
     assert [lead.id for lead in longer] == [early, first, second]
+    anywhere = firm.amocrm.copies_of((origin, ADDRESS), None, since)
+    assert [lead.id for lead in anywhere] == [first, second, elsewhere]
     assert firm.amocrm.copies_of((origin, ADDRESS), firm.pipeline, since + timedelta(minutes=5)) == []
 
 

@@ -742,6 +742,40 @@ def test_a_bug_with_one_lead_does_not_hold_up_its_neighbours(desk):
     assert desk.amocrm.owner(good.id) in (ANNA, BORIS, VERA)
 
 
+@pytest.mark.parametrize("step", ["change_owners", "add_tasks"])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), AmoCrmRefused("400 for the whole batch", 400)])
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_lead_that_fails_while_we_act_does_not_hold_up_its_neighbours(desk, step, error, resumed):
+    leads = [desk.amocrm.add_lead(responsible_user_id=1) for _ in range(5)]
+    bad, *good = leads
+    hooks = [lead_hook(lead.id) for lead in leads]
+    if resumed:
+        desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="change_owners")
+        desk.hook(*hooks)
+        desk.pass_lease()
+    write = getattr(desk.amocrm, step)
+
+    def buggy(changes):
+        if any(change.lead_id == bad.id for change in changes):
+            raise error
+        return write(changes)
+
+    setattr(desk.amocrm, step, buggy)
+    assert desk.hook(*hooks) == ["m0"]
+
+    assert [desk.assignment(lead.id).state for lead in good] == [State.APPLIED] * 4
+    assert {desk.amocrm.owner(lead.id) for lead in good} <= {ANNA, BORIS, VERA}
+    assert [len(desk.amocrm.tasks_of(lead.id)) for lead in good] == [1] * 4
+    assert [len(desk.amocrm.notes_of(lead.id)) for lead in good] == [1] * 4
+    assert sorted(event["lead_id"] for event in desk.bus.of("LeadAssigned")) == [lead.id for lead in good]
+    assert {event["twins"] for event in desk.bus.of("LeadAssigned")} == {None if resumed else ()}
+
+    setattr(desk.amocrm, step, write)
+    desk.pass_lease()
+    assert desk.hook(hooks[0]) == []
+    assert len(desk.amocrm.tasks_of(bad.id)) == len(desk.amocrm.notes_of(bad.id)) == 1
+
+
 def test_a_run_without_time_left_starts_no_effects_it_cannot_finish(desk):
     lead = desk.amocrm.add_lead(responsible_user_id=1)
 

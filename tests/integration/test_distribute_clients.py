@@ -211,12 +211,60 @@ def test_a_contact_with_an_open_lead_is_recognised_also_where_merging_is_off(des
     assert desk.amocrm.owner(lead.id) == BORIS
 
 
+@pytest.mark.parametrize("mode", [MergeMode.OFF, MergeMode.DRY_RUN, MergeMode.SUGGEST])
+def test_where_nothing_is_merged_a_closer_gets_no_new_lead_of_the_exchange(desk, mode):
+    desk.apply(make_three_levels(merging=Merging(mode)))
+    contact = client(desk)
+    running(desk, VERA, contact)
+    lead = new_lead(desk, contact)
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS)
+    assert desk.assignment(lead.id).mode is Mode.FAIR
+
+
+ORIGIN = FieldValue(77, "Исходная сделка", "url", ({"value": "https://demo.amocrm.ru/leads/detail/1"},))
+
+
+def copy_of_a_won_lead(desk):
+    """In aftercare, told by the router as a hand-over under the cause of an arrival."""
+    place = {"pipeline_id": CARE_PIPELINE, "status_id": CARE_STAGE}
+    lead = desk.amocrm.add_lead(**place, responsible_user_id=VERA, contacts=[client(desk).id], fields=[ORIGIN])
+    told = {"from_place": "main.won", "to_place": "aftercare.in_care", "team": "care", "route": "won"}
+    return lead, desk.routed(lead, ARRIVAL, **told)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_copy_that_is_handed_over_sends_nobody_looking_for_duplicates(desk, resumed):
+    lead, message = copy_of_a_won_lead(desk)
+    if resumed:
+        desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="add_notes")
+        desk.hook(message)
+        desk.pass_lease()
+
+    assert desk.hook(message) == []
+
+    assert twins_of(desk, lead.id) == ()
+
+
+def test_a_copy_that_is_resumed_sends_nobody_looking_for_duplicates(desk):
+    desk.apply(make_three_levels(origin_field=77))
+    lead = desk.amocrm.add_lead(responsible_user_id=1, contacts=[client(desk).id], fields=[ORIGIN])
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="add_notes")
+    desk.hook(lead_hook(lead.id))
+    desk.pass_lease()
+
+    desk.hook(lead_hook(lead.id))
+
+    assert twins_of(desk, lead.id) == ()
+
+
 def test_a_copy_is_meant_and_no_duplicate(desk):
     desk.apply(make_three_levels(origin_field=77, distributes=frozenset({"exchange", "main"})))
     contact = client(desk)
     running(desk, VERA, contact)
-    origin = FieldValue(77, "Исходная сделка", "url", ({"value": "https://demo.amocrm.ru/leads/detail/1"},))
-    lead = desk.amocrm.add_lead(responsible_user_id=1, contacts=[contact.id], fields=[origin])
+    lead = desk.amocrm.add_lead(responsible_user_id=1, contacts=[contact.id], fields=[ORIGIN])
 
     desk.hook(lead_hook(lead.id))
 

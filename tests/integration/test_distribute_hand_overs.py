@@ -24,6 +24,8 @@ from tests.builders import (
     MAIN_PIPELINE,
     MAIN_STAGE,
     VERA,
+    WARM_UP_PIPELINE,
+    WARM_UP_STAGE,
     lead_hook,
     make_member,
     make_team,
@@ -314,6 +316,100 @@ def test_a_waiting_lead_is_known_by_its_pipeline_when_the_team_has_another_name(
 
     assert desk.assignment(lead.id, "route#1").team == "sales"
     assert desk.stores.waiting_room.of_team("closers") == []
+
+
+def waiting_in_the_exchange(desk):
+    """A new lead at night; nobody has it but the user of the token."""
+    overnight(desk)
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    assert desk.hook(lead_hook(lead.id)) == []
+    return lead
+
+
+@pytest.mark.parametrize(
+    ("place", "people"),
+    [
+        ((MAIN_STAGE, MAIN_PIPELINE), {VERA, GLEB}),
+        ((WARM_UP_STAGE, WARM_UP_PIPELINE), {ANNA, BORIS}),
+        ((CARE_STAGE, CARE_PIPELINE), {INNA}),
+    ],
+    ids=["main", "warm_up", "aftercare"],
+)
+def test_a_new_lead_that_is_moved_while_it_waits_gets_its_owner_where_it_stands_in_the_morning(desk, place, people):
+    lead = waiting_in_the_exchange(desk)
+    desk.amocrm.human_moves(lead.id, *place)
+
+    in_the_morning(desk)
+
+    assert desk.amocrm.owner(lead.id) in people
+    assert desk.assignment(lead.id).owner == desk.amocrm.owner(lead.id)
+    assert len(desk.amocrm.tasks_of(lead.id)) == 1
+    assert desk.stores.waiting_room.of_department(make_three_levels()) == []
+
+
+def test_a_waiting_lead_that_goes_on_in_the_same_team_gets_its_owner(desk):
+    everybody = make_team(levels=frozenset({1, 2, 3}))
+    one_level = replace(make_three_levels(), teams=(everybody,), model="one_level")
+    desk.apply(one_level)
+    lead = waiting_in_the_exchange(desk)
+    desk.amocrm.human_moves(lead.id, MAIN_STAGE, MAIN_PIPELINE)
+
+    in_the_morning(desk)
+
+    assert desk.amocrm.owner(lead.id) in (ANNA, BORIS, VERA)
+    assert desk.stores.waiting_room.of_department(one_level) == []
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "status", "owner", "reason"),
+    [
+        (MAIN_PIPELINE, MAIN_STAGE, DUTY, "taken_by_a_person"),
+        (MAIN_PIPELINE, 143, 1, "closed"),
+        (999, 1, 1, "unknown_pipeline"),
+    ],
+)
+def test_a_waiting_lead_that_wants_no_owner_any_more_is_looked_at_no_more(desk, pipeline, status, owner, reason):
+    lead = waiting_in_the_exchange(desk)
+    desk.amocrm.human_moves(lead.id, status, pipeline)
+    desk.amocrm.human_reassigns(lead.id, owner)
+
+    in_the_morning(desk)
+
+    assert desk.amocrm.owner(lead.id) == owner
+    assert desk.telemetry.reasons("lead_not_distributed") == [reason]
+    assert desk.stores.waiting_room.of_department(make_three_levels()) == []
+
+
+def test_a_lead_that_waits_as_new_and_as_handed_over_is_given_out_once(desk):
+    lead = waiting_in_the_exchange(desk)
+    desk.amocrm.human_moves(lead.id, MAIN_STAGE, MAIN_PIPELINE)
+    assert desk.hook(desk.routed(lead, known_owner=GLEB)) == []
+
+    in_the_morning(desk)
+    desk.clock.advance(60)
+    assert desk.hook(TICK) == []
+
+    assert desk.amocrm.owner(lead.id) == GLEB
+    assert desk.assignment(lead.id) is None
+    assert len(desk.amocrm.tasks_of(lead.id)) == 1
+    assert desk.stores.waiting_room.of_department(make_three_levels()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "people"),
+    [((FIRST_STAGE, PIPELINE), {ANNA, BORIS}), ((CARE_STAGE, CARE_PIPELINE), {INNA})],
+    ids=["back", "on"],
+)
+def test_a_handed_over_lead_that_nobody_has_and_that_is_moved_while_it_waits_gets_an_owner(desk, place, people):
+    lead = qualified(desk, owner=1)
+    overnight(desk)
+    desk.hook(desk.routed(lead))
+    desk.amocrm.human_moves(lead.id, *place)
+
+    in_the_morning(desk)
+
+    assert desk.amocrm.owner(lead.id) in people
+    assert desk.stores.waiting_room.of_department(make_three_levels()) == []
 
 
 # --- several causes of one lead

@@ -188,7 +188,7 @@ def test_the_requests_of_one_merge_and_of_fifty(place):
 
     started = place.requests()
     assert place.merger.merge([alone], place.department).merged
-    assert place.requests() - started == 9  # read: 4; fields, notes, task, place, note on the duplicate
+    assert place.requests() - started == 10  # read: 5; fields, notes, task, place, note on the duplicate
 
     started = place.requests()  # the day has room for forty-nine more
     assert len(place.merger.merge(rest[:49], place.department).merged) == 49

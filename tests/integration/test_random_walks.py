@@ -125,6 +125,7 @@ class Walk(RuleBasedStateMachine):
         self.calls = self.depth = self.accidents = 0
         self.by_hand = self.calm = False
         self.touched: set[int] = set()
+        self.just_closed: set[int] = set()
         self.office.step = self.at_step
         self.amocrm.watch = self.watch
         one, other = self.amocrm.add_contact(), self.amocrm.add_contact()
@@ -164,7 +165,8 @@ class Walk(RuleBasedStateMachine):
 
     def deliver_letters(self, letters: list[Letter], twice: Any = ()) -> None:
         self.depth += 1
-        self.touched = self.touched if self.depth > 1 else set()
+        if self.depth == 1:
+            self.touched, self.just_closed = set(), set()
         try:
             self.office.deliver(letters, twice)
         finally:
@@ -198,6 +200,7 @@ class Walk(RuleBasedStateMachine):
                 self.deliver_letters([waiting[act[0] % len(waiting)]])
         else:
             self.accidents += 1
+            self.foggy |= self.just_closed  # whoever dies before he notes it down does not know what he has acted on
             if kind in ("dies", "dies_after"):
                 raise Killed(step)
             if "amocrm" in step:
@@ -242,6 +245,8 @@ class Walk(RuleBasedStateMachine):
             ends |= {end for entry in set(ENTRIES.values()) & ends for end in self.ends_of(lead_id, entry, answer)}
             if kind == "answer":
                 ends |= self.wishes[lead_id].ends
+        if kind == "answer" and place not in self.wishes[lead_id].ends:  # it was swept away and will be put back
+            ends |= self.ends(lead_id, self.wishes[lead_id].place, answer)
         self.wishes[lead_id] = Wish(place, answer, ends)
 
     # -- the oracle --------------------------------------------------------------------------------------------------
@@ -290,13 +295,14 @@ class Walk(RuleBasedStateMachine):
         tally.offers += place == "aftercare.offer" and self.by_hand
         if not self.by_hand and after.status_id == LOST:
             self.spent[lead_id] = self.office.answer(lead_id)
+            self.just_closed.add(lead_id)
             if lead_id in self.answered_at and self.office.clock.now() - self.answered_at[lead_id] < A_MOMENT:
                 self.foggy.add(lead_id)  # the route may have acted on what was there before
         role, came = place.partition(".")[0], was.partition(".")[0]
         if role != came or before.is_closed != after.is_closed:
             if not (self.calm if self.by_hand else self.is_handed_over(lead_id)):
                 self.hasty.add(lead_id)
-            elif self.members(role) != self.members(came) and not after.is_closed:
+            elif self.by_hand and self.members(role) != self.members(came) and not after.is_closed:
                 self.hasty.discard(lead_id)
         is_known = self.calm if self.by_hand else not self.amocrm.list_lag and lead_id not in self.touched
         if role == "warm_up" and not is_known:

@@ -177,12 +177,19 @@ def test_two_requests_of_one_client_in_unsorted_find_each_other(amocrm):
     assert found(clients, second) == [(first.id, PHONE, True)]
 
 
-def test_a_lead_whose_contact_cannot_be_read_was_not_looked_at(amocrm):
-    """GIVEN a contact that is deleted while we look THEN nobody says that the lead has no twins."""
+def test_a_contact_that_is_gone_does_not_keep_the_lead_waiting_for_ever(amocrm):
+    """GIVEN a contact that is deleted while we look THEN the lead is looked at without him."""
     anna = client(amocrm)
     lead = lead_of(amocrm, anna)
     amocrm.delete_contact(anna)
-    assert search(amocrm, lead).twins == {}
+    assert search(amocrm, lead).twins == {lead.id: []}
+
+
+def test_a_card_with_an_address_book_of_phones_costs_a_bounded_search(amocrm):
+    phones = [f"+7999000{number:04}" for number in range(40)]
+    lead = lead_of(amocrm, amocrm.add_contact(phones=phones).id)
+    assert search(amocrm, lead, requests=60).twins == {lead.id: []}
+    assert amocrm.calls["contacts_with"] == 10
 
 
 # --- the price

@@ -21,6 +21,17 @@ IdT = TypeVar("IdT", bound=int | str)
 ThingT = TypeVar("ThingT")
 
 
+class ListTooLong(NotConfigured):
+    """One lead has more of something than is ever read."""
+
+    def __init__(self, path: str, lead_id: int, rows: int) -> None:
+        super().__init__(f"amoCRM has more than {rows} rows of {path} for lead {lead_id}: too many to be read whole")
+
+
+class _Cut(Exception):
+    """A list that goes on after the last page that we read."""
+
+
 class FilterIgnored(NotConfigured):
     """amoCRM answered a filtered list with everything it has."""
 
@@ -69,26 +80,50 @@ class Lists:
         return found
 
     def of_leads(self, path: str, key: str, lead_ids: Collection[int], fixed: Query) -> list[Json]:
-        """Rows whose `entity_id` is one of these leads, each once. Raises FilterIgnored."""
+        """Rows whose `entity_id` is one of these leads, each once. Raises FilterIgnored; and ListTooLong,
+        for a part must not pass for the whole."""
         found: dict[int, Json] = {}
         for chunk in self.chunks(lead_ids, "filter[entity_id][]", fixed):
-            query = [*fixed, *(("filter[entity_id][]", lead_id) for lead_id in chunk)]
-            found |= {row["id"]: row for row in self.rows(path, key, query, partial(_has, "entity_id", set(chunk)))}
+            found |= self._whole(path, key, chunk, fixed)
         return list(found.values())
 
+    def _whole(self, path: str, key: str, lead_ids: list[int], fixed: Query) -> dict[int, Json]:
+        """Half by half where there are more rows than pages."""
+        query = [*fixed, *(("filter[entity_id][]", lead_id) for lead_id in lead_ids)]
+        belongs = partial(_has, "entity_id", frozenset(lead_ids))
+        try:
+            return {row["id"]: row for row in self.rows(path, key, query, belongs, whole=True)}
+        except _Cut as cut:
+            if len(lead_ids) == 1:
+                config = self._client.config
+                raise ListTooLong(path, lead_ids[0], config.max_pages * config.read_size) from cut
+        middle = len(lead_ids) // 2
+        halves = (lead_ids[:middle], lead_ids[middle:])
+        return {row_id: row for half in halves for row_id, row in self._whole(path, key, half, fixed).items()}
+
     def rows(
-        self, path: str, key: str, query: Query, belongs: Callable[[Json], bool], size: int | None = None
+        self,
+        path: str,
+        key: str,
+        query: Query,
+        belongs: Callable[[Json], bool],
+        size: int | None = None,
+        *,
+        whole: bool = False,
     ) -> Iterator[Json]:
         """The rows of all pages (of `size` where it is given) that belong to the question.
 
         A few strangers are harmless (an index that lags behind), and a list without a next page is complete in any
         case. A page of mostly strangers with another to come means that the filter is ignored: raises FilterIgnored.
+        `whole`: raises _Cut where the list goes on after the last page that is read.
         """
-        for page in self._client.pages(path, key, query, size):
+        for number, page in enumerate(self._client.pages(path, key, query, size), 1):
             mine = [row for row in page.rows if belongs(row)]
             if page.more and len(mine) < len(page.rows) / 2:
                 raise FilterIgnored(path)
             yield from mine
+            if whole and page.more and number == self._client.config.max_pages:
+                raise _Cut(path)
 
     def chunks(self, ids: Collection[IdT], key: str, fixed: Query) -> Iterator[list[IdT]]:
         """Distinct ids in groups that fit into one page and one URL."""

@@ -50,18 +50,18 @@ class Reader:
         rows = (body.get("_embedded") or {}).get("contacts") or []
         return [reading.contact(row) for row in rows if not row.get("is_deleted")]
 
-    def copies_of(self, origin: tuple[int, str], pipeline_id: int, since: datetime) -> list[Lead]:
+    def copies_of(self, origin: tuple[int, str], pipeline_id: int | None, since: datetime) -> list[Lead]:
         """The field with the origin is compared here: whether amoCRM filters by it depends on the account."""
         created = int(since.timestamp())
         query: Query = [
             *LEAD_DETAILS,
-            ("filter[pipeline_id][]", pipeline_id),
+            *([("filter[pipeline_id][]", pipeline_id)] if pipeline_id is not None else []),
             ("filter[created_at][from]", created),
             ("order[id]", "asc"),
         ]
 
         def belongs(row: Json) -> bool:
-            return row.get("pipeline_id") == pipeline_id and (row.get("created_at") or 0) >= created
+            return pipeline_id in (None, row.get("pipeline_id")) and (row.get("created_at") or 0) >= created
 
         found = {row["id"]: reading.lead(row) for row in self._lists.rows("leads", "leads", query, belongs)}
         return [lead for lead in found.values() if not lead.is_deleted and _comes_from(lead, origin)]

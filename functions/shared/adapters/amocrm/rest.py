@@ -98,7 +98,7 @@ class HttpAmoCrm:
     def add_lead(self, lead: NewLead) -> int:
         return self._leads.add_lead(lead)
 
-    def copies_of(self, origin: tuple[int, str], pipeline_id: int, since: datetime) -> list[Lead]:
+    def copies_of(self, origin: tuple[int, str], pipeline_id: int | None, since: datetime) -> list[Lead]:
         return self._reader.copies_of(origin, pipeline_id, since)
 
     def link(self, links: Sequence[Link]) -> None:

@@ -51,6 +51,10 @@ def merges_of_day(day: str) -> Key:
     return {"pk": "MERGES", "sk": f"DAY#{day}"}
 
 
+def care_claim(contact_id: int) -> Key:
+    return {"pk": f"CLIENT#{contact_id}", "sk": "CARE"}
+
+
 def waiting(team: str, lead_id: int) -> Key:
     return {"pk": f"TEAM#{team}", "sk": f"WAIT#{lead_id}"}
 

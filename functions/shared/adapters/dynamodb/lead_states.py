@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from functions.qualify_router.state import Decision, LastHop, LeadState, Step
@@ -13,6 +14,9 @@ from functions.shared.adapters.dynamodb.table import ConditionFailed, Item, Tabl
 from functions.shared.department import Place
 
 KIND = "stay"
+
+CLAIM_HOLDS = timedelta(minutes=2)
+"""Longer than a lease, and than amoCRM's lists lag: afterwards the card that was made is found."""
 
 
 class StateMoved(Exception):
@@ -42,9 +46,20 @@ class LeadStates:
             raise StateMoved(f"lead {state.lead_id}") from failed
         return stored
 
-    def due(self, now: datetime) -> list[int]:
-        """Ids of the leads whose timed routes are to be looked at. Costs in proportion to what is due."""
-        rows = self._table.due(keys.DUE_INDEX, keys.due_shard(KIND), keys.due_at(now))
+    def claim_care(self, contact_id: int, lead_id: int, now: datetime) -> bool:
+        """Whether this lead is the one that may make the client's card in aftercare; the claim lapses by itself."""
+        claim = {**keys.care_claim(contact_id), "entity": "care_claim", "lead": lead_id}
+        claim |= {"claimed_at": int(now.timestamp()), "expires_at": int((now + CLAIM_HOLDS).timestamp())}
+        values = {":lead": lead_id, ":old": int((now - CLAIM_HOLDS).timestamp())}
+        try:
+            self._table.put(claim, "attribute_not_exists(pk) OR lead = :lead OR claimed_at < :old", values)
+        except ConditionFailed:
+            return False
+        return True
+
+    def due(self, now: datetime, at_most: int) -> list[int]:
+        """Ids of the leads whose timed routes are to be looked at, the longest due first."""
+        rows = islice(self._table.due(keys.DUE_INDEX, keys.due_shard(KIND), keys.due_at(now)), at_most)
         return [int(row["pk"].removeprefix("LEAD#")) for row in rows]
 
 
@@ -130,6 +145,7 @@ def _decision_item(decision: Decision) -> dict[str, Any]:
         "others": list(decision.others),
         "why": decision.why,
         "fired": decision.fired,
+        "before": _text(decision.before),
     }
 
 
@@ -150,6 +166,7 @@ def _decision_from(item: Item) -> Decision:
         others=tuple(item["others"]),
         why=item["why"],
         fired=item["fired"],
+        before=_place(item["before"]),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from functions.qualify_router.merge_journal import STANDING, Added, Merge, State
@@ -11,13 +12,35 @@ from functions.shared.adapters.dynamodb.table import TRANSACTION_LIMIT, Conditio
 from functions.shared.errors import Contended
 from functions.shared.identity import Likeness
 
-AT_ONCE = (TRANSACTION_LIMIT - 1) // 2
-"""Merges of one transaction: each writes its own row and perhaps one of its survivor, and all of them the day's."""
+AT_ONCE = (TRANSACTION_LIMIT - 1) // 3
+"""Merges of one transaction: each writes its own row and those of its two leads, and all of them the day's."""
 
 TRIES = 5
 """For the day's row, which every other worker that merges writes too."""
 
 _NOTHING_KEPT = "attribute_not_exists(pk) OR merge_state IN (:dry_run, :refused)"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is going on with some leads: `leaving` are being merged away, `taking` take in or give back, right now.
+    `marks` are the (leaving, taking) marks of their rows, which change with every merge that is begun or taken up."""
+
+    leaving: frozenset[int]
+    taking: frozenset[int]
+    marks: dict[int, tuple[str, str]]
+
+    def is_free(self, merge: Merge) -> bool:
+        """Nothing goes into a lead that leaves, and no lead leaves while something goes into it."""
+        return merge.survivor_id not in self.leaving and merge.duplicate_id not in self.taking
+
+
+@dataclass(frozen=True)
+class Begun:
+    """`busy` are the merges whose leads another worker has in hand; for those in neither list the day has no room."""
+
+    merges: list[Merge]
+    busy: list[Merge]
 
 
 class Merges:
@@ -35,31 +58,69 @@ class Merges:
         """How many merges may still be begun on a day."""
         return max(0, per_day - len(self._day(day).get("merged", [])))
 
-    def begin(self, merges: Sequence[Merge], per_day: int) -> list[Merge]:
-        """Write the first rows of merges and count them on their day, at once; returns those for which there was room,
-        in order. They are all of one day. A merge of which nothing was kept may be begun again.
+    def begin(self, merges: Sequence[Merge], per_day: int, watch: Watch | None = None) -> Begun:
+        """Write the first rows of merges and count them on their day, at once, as far as there is room, in order. They
+        are all of one day, and no lead is both duplicate and survivor in them. A merge of which nothing was kept may
+        be begun again. `watch` is what was seen before the leads were read: whatever was begun since makes busy.
 
-        Raises Contended if somebody else has begun one of them.
+        Raises Contended if the day's row is written by others again and again.
         """
+        if not merges:
+            return Begun([], [])
+        watch = watch or self.watch(_leads_of(merges), merges[0].touched)
         begun: list[Merge] = []
-        tries = TRIES
-        while len(begun) < len(merges):
-            day = merges[0].day
+        busy = [merge for merge in merges if not watch.is_free(merge)]
+        left = [merge for merge in merges if watch.is_free(merge)]
+        day, tries = merges[0].day, TRIES
+        while left:
             counted = self._day(day).get("merged", [])
-            part = merges[len(begun) :][: max(0, min(AT_ONCE, per_day - len(counted)))]
+            part = left[: max(0, min(AT_ONCE, per_day - len(counted)))]
             if not part:
                 break
+            marks = self._mark(part, watch)
             try:
                 self._table.transact(
-                    [self._count(day, "merged", counted, part), *map(self._put_new, part), *self._tell_survivors(part)]
+                    [self._count(day, "merged", counted, part), *map(self._put_new, part), *marks.values()]
                 )
             except ConditionFailed as failure:
+                lost = _lost(part, list(marks), failure.items[1:])
+                busy += lost
+                left = [merge for merge in left if merge not in lost]
                 tries -= 1
-                if failure.items[0] is None or not tries:
-                    raise Contended("another worker merges the same leads", after=0) from failure
+                if not lost and not tries:
+                    raise Contended("other workers fill the day's row", after=0) from failure
                 continue
             begun += part
-        return begun
+            left = left[len(part) :]
+        return Begun(begun, busy)
+
+    def watch(self, lead_ids: Iterable[int], now: datetime) -> Watch:
+        """Look what is going on with these leads."""
+        rows = {int(row["pk"].removeprefix("LEAD#")): row for row in self._table.get_many(map(keys.kin, lead_ids))}
+        marks = {lead_id: (row.get("leaving", ""), row.get("taking", "")) for lead_id, row in rows.items()}
+        away = {(lead_id, leaving.rpartition("@")[0]) for lead_id, (leaving, _) in marks.items() if leaving}
+        into = {(duplicate_id, key) for row in rows.values() for duplicate_id, key in row.get("took", [])}
+        found = [merge for merge in self.find(away | into).values() if merge.is_in_work(now)]
+        return Watch(
+            frozenset(merge.duplicate_id for merge in found), frozenset(merge.survivor_id for merge in found), marks
+        )
+
+    def take_up(self, merge: Merge, watch: Watch, now: datetime) -> Merge | None:
+        """Go on with a merge whose worker is gone; None if somebody else has it or one of its leads in hand."""
+        if not watch.is_free(merge):
+            return None
+        taken = replace(merge, touched_at=now)
+        touch = self._table.update_action(
+            keys.merge(merge.duplicate_id, merge.key),
+            "SET touched_at = :now",
+            {":now": now.isoformat(), ":pending": State.PENDING.value},
+            "merge_state = :pending",
+        )
+        try:
+            self._table.transact([touch, *self._mark([taken], watch, is_new=False).values()])
+        except ConditionFailed:
+            return None
+        return taken
 
     def record(self, merges: Sequence[Merge]) -> None:
         """Write what a dry run would have merged; it uses up no room. They are all of one day."""
@@ -89,18 +150,21 @@ class Merges:
 
     # -- undoing ----------------------------------------------------------------------------------------------------
 
-    def begin_undo(self, merge: Merge) -> bool:
-        """Claim the merge for undoing and keep its two leads apart from now on; False if it does not stand any more."""
+    def begin_undo(self, merge: Merge, now: datetime) -> bool:
+        """Claim the merge for undoing and keep its two leads apart from now on; False if it does not stand any more, or
+        if a worker has taken it up since the row was read."""
         states = {":pending": State.PENDING.value, ":done": State.DONE.value, ":undoing": State.UNDOING.value}
         change = self._table.update_action(
             keys.merge(merge.duplicate_id, merge.key),
-            "SET merge_state = :undoing",
-            states,
-            "merge_state IN (:pending, :done, :undoing)",
+            "SET merge_state = :undoing, touched_at = :now",
+            states | {":seen": merge.touched.isoformat(), ":now": now.isoformat()},
+            "merge_state IN (:done, :undoing) OR (merge_state = :pending AND touched_at = :seen)",
         )
-        pair = ((merge.duplicate_id, merge.survivor_id), (merge.survivor_id, merge.duplicate_id))
+        mark = f"{merge.key}@{now.isoformat()}"
+        pair = ((merge.duplicate_id, merge.survivor_id, "leaving"), (merge.survivor_id, merge.duplicate_id, "taking"))
         try:
-            self._table.transact([change, *(self._append_kin(one, "apart", [other]) for one, other in pair)])
+            kin = [self._change_kin(one, {side: mark}, apart=[other]) for one, other, side in pair]
+            self._table.transact([change, *kin])
         except ConditionFailed:
             return False
         return True
@@ -153,18 +217,42 @@ class Merges:
         states = {":dry_run": State.DRY_RUN.value, ":refused": State.REFUSED.value}
         return self._table.put_action(_item_of(merge), _NOTHING_KEPT, states)
 
-    def _tell_survivors(self, merges: Sequence[Merge]) -> Iterator[Item]:
-        for survivor_id in dict.fromkeys(merge.survivor_id for merge in merges):
-            taken = [[merge.duplicate_id, merge.key] for merge in merges if merge.survivor_id == survivor_id]
-            yield self._append_kin(survivor_id, "took", taken)
+    def _mark(self, merges: Sequence[Merge], watch: Watch, *, is_new: bool = True) -> dict[int, Item]:
+        """By lead, the action that marks it as leaving or as taking, if that does not cross what others do since."""
+        actions = {}
+        for lead_id in _leads_of(merges):
+            leaving, taking = watch.marks.get(lead_id, ("", ""))
+            into = [merge for merge in merges if merge.survivor_id == lead_id]
+            if into:
+                mark = {"taking": f"{into[0].key}@{into[0].touched.isoformat()}"}
+                took = [[merge.duplicate_id, merge.key] for merge in into] if is_new else []
+                actions[lead_id] = self._change_kin(lead_id, mark, unmoved=("leaving", leaving), took=took)
+            else:
+                [away] = [merge for merge in merges if merge.duplicate_id == lead_id]
+                mark = {"leaving": f"{away.key}@{away.touched.isoformat()}"}
+                actions[lead_id] = self._change_kin(lead_id, mark, unmoved=("taking", taking))
+        return actions
 
-    def _append_kin(self, lead_id: int, attribute: str, values: Sequence[object]) -> Item:
-        appended = f"{attribute} = list_append(if_not_exists({attribute}, :none), :new)"
-        return self._table.update_action(
-            keys.kin(lead_id),
-            f"SET {appended}, entity = if_not_exists(entity, :kind)",
-            {":new": list(values), ":none": [], ":kind": "kin"},
-        )
+    def _change_kin(
+        self,
+        lead_id: int,
+        marks: dict[str, str],
+        unmoved: tuple[str, str] | None = None,
+        **lists: Sequence[object],
+    ) -> Item:
+        """Set marks and append to lists of a lead's row, if the mark `unmoved` (name, value) still stands so."""
+        values: Item = {":kind": "kin", ":none": []} if any(lists.values()) else {":kind": "kin"}
+        sets = ["entity = if_not_exists(entity, :kind)"]
+        for name, new in [*marks.items(), *((name, list(new)) for name, new in lists.items() if new)]:
+            value = f":{name}" if name in marks else f"list_append(if_not_exists({name}, :none), :{name})"
+            sets.append(f"{name} = {value}")
+            values[f":{name}"] = new
+        condition = None
+        if unmoved is not None:
+            name, before = unmoved
+            condition = f"{name} = :before" if before else f"attribute_not_exists({name})"
+            values |= {":before": before} if before else {}
+        return self._table.update_action(keys.kin(lead_id), "SET " + ", ".join(sets), values, condition)
 
     def _change(self, merge: Merge, to: State, states: Collection[State], reason: str = "") -> None:
         names = {f":from{number}": state.value for number, state in enumerate(states)}
@@ -183,6 +271,21 @@ def _latest_first(merges: Iterable[Merge]) -> list[Merge]:
     return sorted(merges, key=lambda merge: (merge.at, merge.duplicate_id), reverse=True)
 
 
+def _leads_of(merges: Iterable[Merge]) -> list[int]:
+    return list(dict.fromkeys(lead_id for merge in merges for lead_id in (merge.duplicate_id, merge.survivor_id)))
+
+
+def _lost(merges: Sequence[Merge], marked: Sequence[int], failed: Sequence[Item | None]) -> list[Merge]:
+    """The merges that another worker has begun, or one of whose marked leads he has taken in hand."""
+    rows, kin = failed[: len(merges)], failed[len(merges) :]
+    taken = {lead_id for lead_id, item in zip(marked, kin, strict=True) if item is not None}
+    return [
+        merge
+        for merge, row in zip(merges, rows, strict=True)
+        if row is not None or taken & {merge.duplicate_id, merge.survivor_id}
+    ]
+
+
 def _item_of(merge: Merge) -> Item:
     return {
         **keys.merge(merge.duplicate_id, merge.key),
@@ -191,6 +294,7 @@ def _item_of(merge: Merge) -> Item:
         "why": merge.why.value,
         "merged_at": merge.at.isoformat(),
         "day": merge.day,
+        "touched_at": merge.touched.isoformat(),
         "place": list(merge.place),
         "owner": merge.owner,
         "department_version": merge.department_version,
@@ -205,6 +309,10 @@ def _item_of(merge: Merge) -> Item:
         "merge_state": merge.state.value,
         "reason": merge.reason,
     }
+
+
+def _touched_from(item: Item) -> datetime | None:
+    return None if item["touched_at"] == item["merged_at"] else datetime.fromisoformat(item["touched_at"])
 
 
 def _merge_from(item: Item) -> Merge:
@@ -230,4 +338,5 @@ def _merge_from(item: Item) -> Merge:
         ),
         state=State(item["merge_state"]),
         reason=item["reason"],
+        touched_at=_touched_from(item),
     )
