@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from functions.qualify_router.merge_journal import Merge
 from functions.qualify_router.merger import MergeOrder, Merger, MergeResult
 from functions.qualify_router.undoing import Undoing, Undone
 from functions.shared.adapters.dynamodb.merges import Merges
 from functions.shared.crm import LOST, FieldValue, Lead, Note, Task
 from functions.shared.department import Department, MergeMode
 from functions.shared.identity import Likeness
+from functions.shared.merge import Merge
 from tests.fakes import ManualClock, MemoryTelemetry
 from tests.memory_table import MemoryTable
 from tests.routing_support import ANNA, BASE_URL, DINA, answer, make_account, make_department, place

@@ -17,7 +17,6 @@ import yaml
 
 from functions.distribute import service as distribute
 from functions.qualify_router import service as qualify_router
-from functions.qualify_router.state import LeadState
 from functions.shared.adapters.dynamodb.absences import Absences
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
@@ -28,6 +27,7 @@ from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.crm import Lead, NewLead
 from functions.shared.department import Department
 from functions.shared.inbox import Envelope, read_batch
+from functions.shared.lead_state import LeadState
 from functions.shared.ports import BusEvent
 from infra.local.patterns import matches
 from tests.builders import form, sqs_record

@@ -11,7 +11,6 @@ from functions.qualify_router.effects import Effects
 from functions.qualify_router.jobs import Copy, Done, Job
 from functions.qualify_router.merger import MergeOrder, Merger, MergeResult
 from functions.qualify_router.routing import Table, has_more
-from functions.qualify_router.state import Decision, LeadState, Step
 from functions.shared.adapters.dynamodb.lead_states import LeadStates, StateMoved
 from functions.shared.assignment import ARRIVAL
 from functions.shared.clock import Clock
@@ -19,6 +18,7 @@ from functions.shared.crm import Lead
 from functions.shared.department import WON_STAGE, Department
 from functions.shared.events import Event, LeadClosed, LeadRouted, LeadsMerged, SaleWon
 from functions.shared.identity import Likeness
+from functions.shared.lead_state import Decision, LeadState, Step
 from functions.shared.ports import EventBus
 from functions.shared.telemetry import Telemetry
 

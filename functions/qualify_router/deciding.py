@@ -20,10 +20,10 @@ from functions.qualify_router.routing import (
     may_be_swept,
     taken_from,
 )
-from functions.qualify_router.state import Decision, LeadState, Step
 from functions.qualify_router.transitions import left, timed
 from functions.shared.crm import Lead
 from functions.shared.department import LOST_STAGE, Department, Place
+from functions.shared.lead_state import Decision, LeadState, Step
 from functions.shared.ports import AmoCrm
 from functions.shared.twins import Twin, TwinSearch
 

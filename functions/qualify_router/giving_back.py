@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from functions.qualify_router.merge_journal import Added, Merge
 from functions.qualify_router.merge_plan import is_tagged
 from functions.qualify_router.merge_writing import EPOCH, Writing
 from functions.shared.adapters.dynamodb.merges import Merges
 from functions.shared.crm import Lead, LeadChange, Link, TaskChange
+from functions.shared.merge import Added, Merge
 from functions.shared.ports import AmoCrm
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from functions.qualify_router.merge_journal import Added, Merge
 from functions.qualify_router.merge_notes import copy_of, first_line
 from functions.qualify_router.merge_texts import Words, bullets, in_parts
 from functions.shared.crm import FieldValue, Lead, LeadChange, Link, NewNote, Note, Task, TaskChange
 from functions.shared.department import Department
+from functions.shared.merge import Added, Merge
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from functions.qualify_router.merge_journal import Merge, State
 from functions.qualify_router.merge_writing import EPOCH, SETTLE
 from functions.shared.clock import Clock
 from functions.shared.crm import LOST, Lead, Note, Task
 from functions.shared.identity import Likeness
+from functions.shared.merge import Merge, State
 from functions.shared.ports import AmoCrm
 
 APART = timedelta(days=1)

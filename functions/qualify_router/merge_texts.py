@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.qualify_router.merge_journal import Merge
 from functions.shared.crm import FieldValue, Lead, Task
 from functions.shared.department import Department
+from functions.shared.merge import Merge
 
 _TEXTS = {
     "ru": {

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functions.qualify_router import merge_plan
 from functions.qualify_router.giving_back import GivingBack
 from functions.qualify_router.merge_effects import MergeEffects
-from functions.qualify_router.merge_journal import Merge, State
 from functions.qualify_router.merge_plan import Share
 from functions.qualify_router.merge_scene import MergeOrder, Scene, SceneReader, obstacle, owners, place_of
 from functions.qualify_router.merge_texts import Words, say
@@ -21,6 +20,7 @@ from functions.shared.adapters.dynamodb.merges import Merges, Watch
 from functions.shared.clock import Clock
 from functions.shared.department import Department, MergeMode
 from functions.shared.errors import Contended
+from functions.shared.merge import Merge, State
 from functions.shared.ports import AmoCrm
 from functions.shared.telemetry import Telemetry
 

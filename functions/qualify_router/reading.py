@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from functions.qualify_router.intake import Hint
 from functions.qualify_router.routing import look
-from functions.qualify_router.state import LeadState
 from functions.shared.crm import Lead
 from functions.shared.department import Department
+from functions.shared.lead_state import LeadState
 from functions.shared.ports import AmoCrm
 
 LISTS_LAG = timedelta(minutes=1)

@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from functions.qualify_router.state import HOPS, TOLD, Decision, LastHop, LeadState, Step
 from functions.shared.crm import Lead, StageChange
 from functions.shared.department import (
     EXCHANGE,
@@ -23,6 +22,7 @@ from functions.shared.department import (
     Route,
     Trigger,
 )
+from functions.shared.lead_state import HOPS, TOLD, Decision, LastHop, LeadState, Step
 
 LEASE = timedelta(seconds=75)
 """Longer than the function's timeout of 60 s: whoever decided is finished or dead when it ends."""

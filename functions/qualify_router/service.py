@@ -19,7 +19,6 @@ from functions.qualify_router.jobs import Job
 from functions.qualify_router.merger import Merger
 from functions.qualify_router.reading import Reader
 from functions.qualify_router.routing import LEASE, Sight, is_possible, is_worth_reading, look, names_another
-from functions.qualify_router.state import HOPS, Decision, LastHop, LeadState, Step
 from functions.qualify_router.transitions import dropped, left, then_of
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
@@ -32,6 +31,7 @@ from functions.shared.crm import Lead
 from functions.shared.department import Department, Kind
 from functions.shared.errors import AmoCrmError, AmoCrmRefused, NotConfigured, RetryLater
 from functions.shared.inbox import Envelope, Tick
+from functions.shared.lead_state import HOPS, Decision, LastHop, LeadState, Step
 from functions.shared.ports import AmoCrm, EventBus, MessageQueue
 from functions.shared.telemetry import Telemetry
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.qualify_router.state import Decision, Step
 from functions.shared.crm import FieldValue, Lead
 from functions.shared.department import LOST_STAGE, WON_STAGE, Department, Place
+from functions.shared.lead_state import Decision, Step
 
 _TEXTS = {
     "ru": {

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from functions.qualify_router.routing import Table, blocked_by, due_at
-from functions.qualify_router.state import HOPS, TOLD, Decision, LastHop, LeadState, Step
 from functions.shared.department import LOST_STAGE, Department, Place
+from functions.shared.lead_state import HOPS, TOLD, Decision, LastHop, LeadState, Step
 
 BLOCKED_LOOKS = timedelta(hours=1)
 """A refused route is tried again under another version of the department: nothing else tells of a mended amoCRM."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from functions.qualify_router.giving_back import GivingBack
-from functions.qualify_router.merge_journal import Merge, State
 from functions.qualify_router.merge_scene import place_of
 from functions.qualify_router.merge_texts import Words
 from functions.qualify_router.merge_writing import Writing
@@ -21,6 +20,7 @@ from functions.shared.adapters.dynamodb.merges import Merges
 from functions.shared.clock import Clock
 from functions.shared.crm import LOST, Lead, LeadChange, NewNote, OwnerChange
 from functions.shared.department import Department
+from functions.shared.merge import Merge, State
 from functions.shared.ports import AmoCrm
 
 AT_WORK = timedelta(minutes=2)

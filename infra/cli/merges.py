@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from functions.qualify_router.merge_journal import Merge, State
 from functions.qualify_router.merge_plan import gain
 from functions.qualify_router.merge_writing import EPOCH
 from functions.qualify_router.merging import Choice, Leave, MergeInto, Suggest, choose
@@ -19,6 +18,7 @@ from functions.qualify_router.undoing import Undoing
 from functions.shared.clock import Clock, SystemClock
 from functions.shared.crm import Lead
 from functions.shared.department import Department
+from functions.shared.merge import Merge, State
 from functions.shared.twins import TwinSearch
 from infra.cli.records import Endpoint, Records, TableName, explained, open_records
 

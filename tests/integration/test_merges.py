@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.merge_journal import State
 from functions.shared.crm import LOST, WON, FieldValue, Lead
 from functions.shared.department import MergeMode
 from functions.shared.errors import AmbiguousWrite, AmoCrmUnavailable
 from functions.shared.identity import Likeness
+from functions.shared.merge import State
 from tests.merge_support import ANNA, BASE_URL, DINA, Office, answer, place, text_field, told
 from tests.routing_support import BORIS, EGOR
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.merge_journal import State
 from functions.qualify_router.merger import Merger, MergeResult
 from functions.qualify_router.undoing import Undoing
 from functions.shared.adapters.dynamodb.merges import Merges
 from functions.shared.crm import Lead
 from functions.shared.errors import AmbiguousWrite, AmoCrmUnavailable
+from functions.shared.merge import State
 from tests.memory_table import MemoryTable
 from tests.merge_support import BASE_URL, DINA, Office, text_field
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.merge_journal import State
 from functions.qualify_router.merger import MergeOrder, Merger
 from functions.qualify_router.undoing import Undoing
 from functions.shared.adapters.dynamodb.merges import Merges
 from functions.shared.crm import LOST
 from functions.shared.department import EXCHANGE, MAIN, Pipeline
 from functions.shared.identity import Likeness
+from functions.shared.merge import State
 from tests.builders import make_department
 from tests.contract.amocrm_firms import SimulatedFirm
 from tests.fakes import MemoryTelemetry

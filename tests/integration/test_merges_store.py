@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.merge_journal import Added, Merge, State
 from functions.shared.adapters.dynamodb.merges import AT_ONCE, Merges
 from functions.shared.errors import Contended
 from functions.shared.identity import Likeness
+from functions.shared.merge import Added, Merge, State
 from tests.builders import ANNA, MONDAY_NOON
 from tests.merge_support import HOUR
 

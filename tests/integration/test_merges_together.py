@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.qualify_router.merge_journal import State
 from functions.qualify_router.merger import MergeOrder
 from functions.shared.adapters.amocrm.lists import ListTooLong
 from functions.shared.errors import AmoCrmUnavailable, Contended
 from functions.shared.identity import Likeness
+from functions.shared.merge import State
 from tests.amocrm_support import NOTHING, hal, scripted
 from tests.merge_support import HOUR, Office
 

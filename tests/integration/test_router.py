@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.state import TOLD, Step
 from functions.shared.crm import FieldValue
 from functions.shared.errors import AmbiguousWrite, AmoCrmUnavailable, RetryLater
+from functions.shared.lead_state import TOLD, Step
 from tests.builders import form
 from tests.router_desk import STAGES, RouterDesk, bus_body, tick_body
 from tests.routing_support import ANNA, BORIS, DINA, HEAD, IRINA, MARIA, make_department

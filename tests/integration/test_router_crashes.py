@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.state import LeadState
 from functions.shared.errors import AmbiguousWrite, AmoCrmUnavailable, RetryLater
+from functions.shared.lead_state import LeadState
 from tests.router_desk import LEADS, STAGES, Killed, Office, tick_body
 from tests.routing_support import ANNA, DINA, IRINA, make_department, place
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.state import Step
+from functions.shared.lead_state import Step
 from tests.router_desk import RouterDesk, make_router
 from tests.routing_support import DINA, MARIA, make_department
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.qualify_router.giving_back import common
-from functions.qualify_router.merge_journal import Added, Merge
 from functions.qualify_router.merge_plan import Share, changes, fold, gain, grown, links, summaries, task_changes
 from functions.qualify_router.merge_texts import Words
 from functions.shared.crm import FieldValue, Lead, LeadChange, Link, Task, TaskChange
 from functions.shared.identity import Likeness
+from functions.shared.merge import Added, Merge
 from tests.builders import MONDAY_NOON
 from tests.merge_support import ANNA, BASE_URL, HOUR, answer, make_department, text_field
 

@@ -124,12 +124,15 @@ class TestBus:
         assert take(self.assigned(**changes)).ignored == {"LeadAssigned": 1}
 
     @pytest.mark.parametrize(
-        "changes", [{"lead_id": "7"}, {"lead_id": 0}, {"lead_id": True}, {"lead_id": None}, {"twins": ["5"]}, {"twins": 5}]
+        "changes",
+        [{"lead_id": "7"}, {"lead_id": 0}, {"lead_id": True}, {"lead_id": None}, {"twins": ["5"]}, {"twins": 5}],
     )
     def test_one_that_cannot_be_used_is_rejected_with_its_reason(self, changes: dict[str, Any]) -> None:
         intake = take(self.assigned(**changes))
         assert not intake.hints
-        assert [envelope.rejection.reason for envelope in intake.rejected if envelope.rejection] == [Reason.BAD_BUS_EVENT]
+        assert [envelope.rejection.reason for envelope in intake.rejected if envelope.rejection] == [
+            Reason.BAD_BUS_EVENT
+        ]
 
     def test_events_that_are_not_for_us_are_ignored(self) -> None:
         assert take(bus_body("SaleWon", {"lead_id": 7}, NOON)).ignored == {"SaleWon": 1}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.state import Decision, Step
 from functions.qualify_router.texts import _TEXTS, Words
 from functions.shared.crm import FieldValue, Lead
+from functions.shared.lead_state import Decision, Step
 from tests.builders import MONDAY_NOON as NOON
 from tests.routing_support import ANNA, BASE_URL, HEAD, answer, make_department, place
 

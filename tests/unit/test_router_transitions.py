@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.state import TOLD, Decision, LastHop, LeadState, Step
 from functions.qualify_router.transitions import (
     born,
     done,
@@ -21,6 +20,7 @@ from functions.qualify_router.transitions import (
     timed,
     unmerged,
 )
+from functions.shared.lead_state import TOLD, Decision, LastHop, LeadState, Step
 from tests.builders import MONDAY_NOON as NOON
 from tests.routing_support import ANNA, DINA, HEAD, make_department, place
 

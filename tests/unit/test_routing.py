@@ -22,10 +22,10 @@ from functions.qualify_router.routing import (
     may_be_swept,
     taken_from,
 )
-from functions.qualify_router.state import TOLD, Decision, LastHop, LeadState, Step
 from functions.qualify_router.transitions import done
 from functions.shared.crm import LOST, WON, FieldValue, Lead, StageChange
 from functions.shared.department import Department, Place
+from functions.shared.lead_state import TOLD, Decision, LastHop, LeadState, Step
 from infra.department.preset import MODELS
 from tests.builders import MONDAY_NOON as NOON
 from tests.routing_support import ANNA, DINA, answer, make_department, place
@@ -107,7 +107,9 @@ class TestTheArticle:
         assert step_of("main.conditional_refusal", state=after) is None
         assert step_of("main.conditional_refusal", "qualified", state=after).step is Step.MOVE
 
-    @pytest.mark.parametrize("at", ["exchange.new", "main.contact", "main.offer", "aftercare.in_care", "warm_up.warming"])
+    @pytest.mark.parametrize(
+        "at", ["exchange.new", "main.contact", "main.offer", "aftercare.in_care", "warm_up.warming"]
+    )
     def test_where_no_route_is_nothing_happens(self, at: str) -> None:
         assert step_of(at) is None
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from functions.qualify_router.state import Decision, LastHop, LeadState, Step
 from functions.shared.adapters.dynamodb import keys
 from functions.shared.adapters.dynamodb.table import ConditionFailed, Item, Table
 from functions.shared.department import Place
+from functions.shared.lead_state import Decision, LastHop, LeadState, Step
 
 KIND = "stay"
 

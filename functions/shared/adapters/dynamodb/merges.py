@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from functions.qualify_router.merge_journal import STANDING, Added, Merge, State
 from functions.shared.adapters.dynamodb import keys
 from functions.shared.adapters.dynamodb.table import TRANSACTION_LIMIT, ConditionFailed, Item, Table
 from functions.shared.errors import Contended
 from functions.shared.identity import Likeness
+from functions.shared.merge import STANDING, Added, Merge, State
 
 AT_ONCE = (TRANSACTION_LIMIT - 1) // 3
 """Merges of one transaction: each writes its own row and those of its two leads, and all of them the day's."""
