@@ -115,9 +115,21 @@ class Deciding:
             return True
         if taken in (None, state.last.seen, state.last.to):
             return False
+        if not self._is_fresh(sight.lead):
+            result.later.add(sight.lead.id)
+            return True
         table = Table(state, department, now)
         result.steps.append((sight, state, decision(sight, table, Step.RESTORE, to=taken)))
         return True
+
+    def _is_fresh(self, lead: Lead) -> bool:
+        """Whether nobody has touched the lead since the list was made: what a person did then is his later word."""
+        now = self._amocrm.lead(lead.id)
+        return now is not None and (now.updated_at, now.pipeline_id, now.status_id) == (
+            lead.updated_at,
+            lead.pipeline_id,
+            lead.status_id,
+        )
 
     def _merge(
         self,
