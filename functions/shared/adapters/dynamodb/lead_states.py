@@ -48,11 +48,11 @@ class LeadStates:
 
     def claim_care(self, contact_id: int, lead_id: int, now: datetime) -> bool:
         """Whether this lead is the one that may make the client's card in aftercare; the claim lapses by itself."""
-        claim = {**keys.care_claim(contact_id), "entity": "care_claim", "lead": lead_id}
+        claim = {**keys.care_claim(contact_id), "entity": "care_claim", "claimed_by": lead_id}
         claim |= {"claimed_at": int(now.timestamp()), "expires_at": int((now + CLAIM_HOLDS).timestamp())}
         values = {":lead": lead_id, ":old": int((now - CLAIM_HOLDS).timestamp())}
         try:
-            self._table.put(claim, "attribute_not_exists(pk) OR lead = :lead OR claimed_at < :old", values)
+            self._table.put(claim, "attribute_not_exists(pk) OR claimed_by = :lead OR claimed_at < :old", values)
         except ConditionFailed:
             return False
         return True
