@@ -176,8 +176,9 @@ class Acting:
                 self._states.put(born)
             except StateMoved:
                 known = self._states.of([copy.lead_id])[copy.lead_id]
-                team, told = known.team or born.team, known.told or born.told
-                self._put(replace(known, origin=known.origin or born.origin, team=team, told=told))
+                if known.pending is None and not known.origin:
+                    team, told = known.team or born.team, known.told or born.told
+                    self._put(replace(known, origin=born.origin, team=team, told=told, due_at=born.due_at))
 
     def _after(self, job: Job, done: Done, merged: MergeResult, department: Department) -> LeadState:
         now, decision = self._clock.now(), job.decision

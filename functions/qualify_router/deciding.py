@@ -113,7 +113,9 @@ class Deciding:
         if taken is None and state.entered_at is not None and now - state.entered_at < HISTORY_LAGS:
             result.later.add(sight.lead.id)
             return True
-        if taken in (None, state.last.seen, state.last.to):
+        if taken is None or taken in (state.last.seen, state.last.to):
+            return False
+        if _leads_here(taken, sight, state, department, now):
             return False
         if not self._is_fresh(sight.lead):
             result.later.add(sight.lead.id)
@@ -181,6 +183,14 @@ def _before(known: LeadState, team: str, department: Department) -> Place | None
         pipeline.role for pipeline in department.pipelines if department.team_of_pipeline(pipeline.role).name == team
     ]
     return department.entry(roles[0]) if roles else None
+
+
+def _leads_here(taken: Place, sight: Sight, state: LeadState, department: Department, now: datetime) -> bool:
+    """Whether the routes bring the lead from there, with the answer that we took off it, where it is now."""
+    assert state.last is not None, "only a lead that we have moved can have been swept"
+    there = Sight(sight.lead, taken, state.last.answer)
+    step = decide(there, Table(state.at(taken, now), department, now))
+    return isinstance(step, Decision) and step.step in (Step.MOVE, Step.CLOSE) and step.to == state.last.to
 
 
 def _seen(state: LeadState, sight: Sight, team: str, now: datetime) -> LeadState:

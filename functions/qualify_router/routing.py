@@ -226,7 +226,8 @@ def taken_from(
         if change.by in ours and department.place(*change.after) == last.to:
             came = next((each for each in reversed(since[:number]) if each.after == change.before), None)
             is_persons = came is None or came.by not in ours
-            return department.place(*change.before) if is_persons else last.seen
+            is_latest = number == len(since) - 1  # else it stands there by the later word of somebody
+            return department.place(*change.before) if is_persons and is_latest else last.seen
     return None
 
 

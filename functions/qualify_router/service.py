@@ -161,7 +161,9 @@ class Router:
             self._one_by_one(run)
 
     def _one_by_one(self, run: Run) -> None:
-        """As far as the time goes; the others come back."""
+        """As far as the time goes; the others come back. What was begun is looked for in lists, and these lag."""
+        if run.stored & run.batch.open() and len(run.hints) > 1:
+            self._clock.sleep(NOT_YET)
         for lead_id in sorted(run.batch.open()) if len(run.hints) > 1 else []:
             if run.deadline - self._clock.now() < LEFT_FOR_A_SLICE:
                 return

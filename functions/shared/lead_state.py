@@ -76,11 +76,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class LastHop:
-    """The last write of ours to the lead's place: from where, to where, and the `updated_at` it was decided on."""
+    """The last write of ours to the lead's place: from where, to where, and the `updated_at` it was decided on; `answer`
+    is what it took off the card."""
 
     seen: Place
     to: Place
     seen_at: datetime
+    answer: str = ""
 
 
 @dataclass(frozen=True)

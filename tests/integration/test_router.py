@@ -454,6 +454,31 @@ class TestHumansWin:
         assert desk.at(lead) == "main.contact"
         assert "решает человек" in notes(desk, lead)[-1]
 
+    def test_a_move_is_put_back_also_if_the_worker_dies_and_its_hook_comes_with_the_next_one(
+        self, desk: RouterDesk
+    ) -> None:
+        lead = desk.lead("exchange.new")
+        desk.move(lead, "exchange.no_information")
+        first = desk.hook(lead)
+        person_moves(desk, "change_leads", lead, "main.contact")
+        desk.amocrm.fail_next(AmoCrmUnavailable("down"), on="add_notes")
+        assert desk.deliver(first) == ["m0"]
+        desk.pass_lease()
+        hooks, desk.sent[STAGES] = desk.sent[STAGES], []
+        assert desk.deliver(first, *hooks) != [], "the step is finished, and a hook still speaks of another place"
+        desk.clock.advance(15)
+        assert desk.deliver(first, *hooks) == []
+        assert desk.at(lead) == "main.contact"
+
+    def test_nothing_is_put_back_where_the_routes_lead_to_the_same_place(self, desk: RouterDesk) -> None:
+        """He moved it about within the exchange while the answer on it was being acted upon."""
+        lead = desk.lead("exchange.new")
+        desk.says(lead, "qualified")
+        person_moves(desk, "change_leads", lead, "exchange.qualifying")
+        desk.settle()
+        assert desk.at(lead) == "main.received"
+        assert desk.amocrm.requests["change_leads"] == 1
+
     def test_the_last_person_wins_also_if_he_confirms_what_we_did(self, desk: RouterDesk) -> None:
         """He tried another place in between: his hook must not undo what he decided afterwards."""
         lead = desk.lead("exchange.new")
@@ -661,6 +686,22 @@ class TestLists:
         desk.deliver(desk.hook(lead, at="main.contact"))
         assert desk.at(lead) == "main.contact"
 
+    def test_who_moves_the_lead_while_the_lists_still_show_what_we_did_keeps_it_there(self, desk: RouterDesk) -> None:
+        lead = desk.lead("exchange.new")
+        desk.amocrm.list_lag = timedelta(seconds=5)
+        desk.clock.advance(60)
+        desk.move(lead, "exchange.no_information")
+        person_moves(desk, "change_leads", lead, "main.contact")
+        desk.drain()
+        swept = next(hook for hook in desk.sent[STAGES] if f"={desk.ids('main.contact')[1]}&" in hook)
+        desk.clock.advance(60)
+        desk.move(lead, "aftercare.at_risk")
+        assert desk.deliver(swept) == ["m0"], "the lead alone shows more than the list: later"
+        assert desk.at(lead) == "aftercare.at_risk"
+        desk.clock.advance(15)
+        assert desk.deliver(swept) == []
+        assert desk.at(lead) == "aftercare.at_risk"
+
 
 class TestHooks:
     @pytest.mark.parametrize("seed", range(20))
@@ -773,6 +814,20 @@ class TestFailures:
         desk.pass_lease()
         assert desk.deliver(desk.hook(bad)) == []
         assert desk.at(bad) == "main.received"
+
+    def test_what_a_failed_run_had_made_is_found_again_though_the_lists_lag(self, desk: RouterDesk) -> None:
+        desk.amocrm.list_lag = timedelta(seconds=5)
+        leads = [desk.lead("main.payment", owner=DINA) for _ in range(2)]
+        desk.clock.advance(60)
+        for lead in leads:
+            desk.move(lead, "main.won")
+        hooks = [desk.hook(lead) for lead in leads]
+        desk.clock.advance(60)
+        desk.amocrm.fail_next(ZeroDivisionError(), on="add_notes")
+        assert desk.deliver(*hooks) == []
+        for lead in leads:
+            assert len(copies(desk, lead)) == 1
+            assert len(notes(desk, lead)) == 1
 
     def test_what_does_not_fit_into_the_time_is_not_begun(self, desk: RouterDesk) -> None:
         lead = desk.lead("exchange.new")

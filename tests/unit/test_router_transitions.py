@@ -54,7 +54,7 @@ class TestMoves:
         after = done(at("exchange.qualified", pending=self.MOVE), self.MOVE, DEPARTMENT, LATER)
         assert (after.place, after.team, after.told) == (place("main.received"), "closers", "main")
         assert (after.entered_at, after.pending) == (LATER, None)
-        assert after.last == LastHop(place("exchange.qualified"), place("main.received"), NOON)
+        assert after.last == LastHop(place("exchange.qualified"), place("main.received"), NOON, "qualified")
 
     def test_it_counts_as_a_hop(self) -> None:
         old = NOON - timedelta(minutes=90)

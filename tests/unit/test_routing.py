@@ -354,6 +354,22 @@ class TestSwept:
         )
         assert self.taken(*moves) == place("exchange.qualified")
 
+    def test_where_a_person_had_put_it_before_us_nothing_of_ours_shows(self) -> None:
+        moves = (
+            self.move("exchange.qualified", "exchange.new", ANNA),
+            self.move("exchange.new", "main.received", DINA, 1),
+        )
+        assert self.taken(*moves) is None
+
+    def test_who_moves_it_after_us_has_the_last_word(self) -> None:
+        moves = (
+            self.move("exchange.qualified", "exchange.new", ANNA),
+            self.move("exchange.new", "main.received", 1, 1),
+            self.move("main.received", "main.offer", DINA, 5),
+            self.move("main.offer", "main.received", DINA, 9),
+        )
+        assert self.taken(*moves) == place("exchange.qualified")
+
     def test_what_we_had_put_there_ourselves_is_no_persons_decision(self) -> None:
         """A list was behind, and we moved the lead twice."""
         moves = (

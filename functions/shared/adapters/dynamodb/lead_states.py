@@ -121,11 +121,12 @@ def _state_from(item: Item) -> LeadState:
 
 
 def _hop_item(hop: LastHop) -> dict[str, str]:
-    return {"seen": str(hop.seen), "to": str(hop.to), "seen_at": hop.seen_at.isoformat()}
+    return {"seen": str(hop.seen), "to": str(hop.to), "seen_at": hop.seen_at.isoformat(), "answer": hop.answer}
 
 
 def _hop_from(item: Item) -> LastHop:
-    return LastHop(_known(item["seen"]), _known(item["to"]), datetime.fromisoformat(item["seen_at"]))
+    seen_at = datetime.fromisoformat(item["seen_at"])
+    return LastHop(_known(item["seen"]), _known(item["to"]), seen_at, item.get("answer", ""))
 
 
 def _decision_item(decision: Decision) -> dict[str, Any]:
