@@ -128,8 +128,8 @@ def _carried(
 
 
 def _written(after: LeadState, decision: Decision, to: Place, now: datetime) -> LeadState:
-    """Our own write has put the lead there; a move takes the answer off the card, and where a person's move is put back,
-    nothing has been acted upon."""
+    """Our own write has put the lead there; a move takes the answer off the card, and where a person's move is put
+    back, nothing has been acted upon."""
     answer = "" if decision.step in (Step.MOVE, Step.RESTORE) else after.answer
     taken = decision.answer if decision.step is Step.MOVE else ""
     return replace(after.at(to, now), last=LastHop(decision.seen, to, decision.seen_at, taken), answer=answer)

@@ -76,8 +76,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class LastHop:
-    """The last write of ours to the lead's place: from where, to where, and the `updated_at` it was decided on; `answer`
-    is what it took off the card."""
+    """The last write of ours to the lead's place: from where, to where, and the `updated_at` it was decided on;
+    `answer` is what it took off the card."""
 
     seen: Place
     to: Place
