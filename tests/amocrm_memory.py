@@ -27,6 +27,10 @@ Versions = list[tuple[datetime, ThingT]]
 """What a thing was from which moment on, oldest first."""
 
 
+HUMAN = 900_001
+"""The user as whom people act on tasks where a test does not say who."""
+
+
 @dataclass
 class Waiting:
     """An item of «Неразобранное» and how long it lay there."""
@@ -201,8 +205,16 @@ class MemoryAccount:
         return item
 
     def add_task(
-        self, lead_id: int, responsible_user_id: int, text: str, complete_till: datetime, task_type_id: int = 1
+        self,
+        lead_id: int,
+        responsible_user_id: int,
+        text: str,
+        complete_till: datetime,
+        task_type_id: int = 1,
+        contact_id: int = 0,
+        by: int = 0,
     ) -> Task:
+        """On the lead, or on the contact where `lead_id` is 0."""
         task = Task(
             id=next(self._ids),
             lead_id=lead_id,
@@ -211,6 +223,9 @@ class MemoryAccount:
             created_at=self._whole_second(),
             complete_till=complete_till.replace(microsecond=0),
             task_type_id=task_type_id,
+            contact_id=contact_id,
+            updated_at=self._whole_second(),
+            updated_by=by,
         )
         self._tasks[task.id] = [(self.clock.now(), task)]
         return task
@@ -293,8 +308,11 @@ class MemoryAccount:
         assert contact is not None, "somebody deleted it"
         self._contacts[contact_id].append((self.clock.now(), replace(contact, **values)))
 
-    def human_completes(self, task_id: int, result: str = "") -> None:
-        self._change_task(task_id, is_completed=True, result=result)
+    def human_completes(self, task_id: int, result: str = "", by: int = HUMAN) -> None:
+        self._change_task(task_id, by, is_completed=True, result=result)
+
+    def human_edits_task(self, task_id: int, by: int = HUMAN, **values: Any) -> None:
+        self._change_task(task_id, by, **values)
 
     def human_merges(self, *, winner: int, loser: int) -> None:
         """«Объединить»: the winner takes contacts, tags, fields, tasks and notes, the loser is gone."""
@@ -431,9 +449,10 @@ class MemoryAccount:
         waiting.until = self.clock.now()
         self._change(waiting.item.lead_id, by=by, responsible_user_id=user_id, status_id=status_id)
 
-    def _change_task(self, task_id: int, **values: Any) -> None:
+    def _change_task(self, task_id: int, by: int = 0, **values: Any) -> None:
         versions = self._tasks[task_id]
-        versions.append((self.clock.now(), replace(versions[-1][1], **values)))
+        stamps = {"updated_at": self._whole_second(), "updated_by": by}
+        versions.append((self.clock.now(), replace(versions[-1][1], **stamps, **values)))
 
     def _tie(self, lead_id: int, *contact_ids: int, at: datetime | None = None) -> None:
         """Hang contacts on a lead, behind those that hang there already."""

@@ -19,11 +19,13 @@ from functions.shared.crm import (
     LOST,
     Account,
     BatchResult,
+    ClientTasks,
     Contact,
     FieldValue,
     Lead,
     LeadChange,
     Link,
+    NewClientTask,
     NewLead,
     NewNote,
     NewTask,
@@ -206,7 +208,8 @@ class FakeAmoCrm(MemoryAccount):
             outcome = _Outcome()
             for new in tasks:
                 if outcome.takes(new.lead_id, self._against_lead(new.lead_id, new.responsible_user_id)):
-                    self.add_task(new.lead_id, new.responsible_user_id, new.text, new.complete_till, new.task_type_id)
+                    place = new.lead_id, new.responsible_user_id, new.text, new.complete_till, new.task_type_id
+                    self.add_task(*place, by=self.token_user_id)
             return outcome.result()
 
     def change_tasks(self, changes: Sequence[TaskChange]) -> BatchResult:
@@ -214,10 +217,40 @@ class FakeAmoCrm(MemoryAccount):
             outcome = _Outcome()
             for change in changes:
                 if outcome.takes(change.task_id, self._against_task_change(change)):
-                    given = {"lead_id": change.lead_id, "responsible_user_id": change.responsible_user_id}
+                    names = ("lead_id", "responsible_user_id", "text", "complete_till", "result")
+                    given = {name: getattr(change, name) for name in names}
                     values = {key: value for key, value in given.items() if value is not None}
-                    self._change_task(change.task_id, **values)
+                    if change.result is not None:
+                        values["is_completed"] = True
+                    if change.lead_id is not None:
+                        values["contact_id"] = 0
+                    self._change_task(change.task_id, self.token_user_id, **values)
             return outcome.result()
+
+    def add_client_tasks(self, tasks: Sequence[NewClientTask]) -> ClientTasks:
+        with self._call("add_client_tasks"):
+            made, refused = {}, {}
+            for new in tasks:
+                wrong = self._against_client_task(new)
+                if wrong:
+                    refused[new.client] = wrong
+                    continue
+                place = new.lead_id, new.responsible_user_id, new.text, new.complete_till, new.task_type_id
+                contact_id = 0 if new.lead_id else new.client
+                made[new.client] = self.add_task(*place, contact_id=contact_id, by=self.token_user_id).id
+            return ClientTasks(made, refused)
+
+    def standing_tasks(self, clients: Collection[int], lead_ids: Collection[int]) -> list[Task]:
+        with self._call("standing_tasks"):
+            listed = [task for task in map(self._listed, self._tasks.values()) if task and not task.is_completed]
+            return [
+                task for task in listed if task.contact_id in clients or (task.lead_id and task.lead_id in lead_ids)
+            ]
+
+    def tasks_by_id(self, ids: Collection[int]) -> dict[int, Task]:
+        with self._call("tasks_by_id"):
+            listed = filter(None, (self._listed(self._tasks[id_]) for id_ in ids if id_ in self._tasks))
+            return {task.id: task for task in listed}
 
     def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
         with self._call("tasks_since"):
@@ -337,6 +370,13 @@ class FakeAmoCrm(MemoryAccount):
             return "entity_id"
         there = self.see_contact(link.to_id) if link.kind == "contacts" else link.to_id in self.companies
         return None if there else "to_entity_id"
+
+    def _against_client_task(self, new: NewClientTask) -> str | None:
+        if new.lead_id:
+            return self._against_lead(new.lead_id, new.responsible_user_id)
+        if self.see_contact(new.client) is None:
+            return "entity_id: NotSupportedChoice"
+        return None if self._may_own(new.responsible_user_id) else "responsible_user_id: NotSupportedChoice"
 
     def _against_task_change(self, change: TaskChange) -> str | None:
         if change.task_id not in self._tasks:

@@ -87,6 +87,7 @@ class Contact:
     name: str = field(default="", repr=False)
     phones: tuple[str, ...] = field(default=(), repr=False)
     emails: tuple[str, ...] = field(default=(), repr=False)
+    fields: tuple[FieldValue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,18 @@ class NewTask:
 
 
 @dataclass(frozen=True)
+class NewClientTask:
+    """A task about a client: on his card `lead_id`, or on the contact itself where he has none (0)."""
+
+    client: int
+    lead_id: int
+    responsible_user_id: int
+    text: str
+    complete_till: datetime
+    task_type_id: int = 1
+
+
+@dataclass(frozen=True)
 class NewNote:
     """A note to create on a lead. `params` is what amoCRM wants for the types that are not a mere text (a call's
     duration and link …); where it is given, `text` is not written."""
@@ -135,6 +148,9 @@ class NewNote:
 
 @dataclass(frozen=True)
 class Task:
+    """`lead_id` is 0 for a task that hangs on a contact (`contact_id`) or on nothing; `updated_at` and `updated_by`
+    tell whether a person has touched it."""
+
     id: int
     lead_id: int
     responsible_user_id: int
@@ -144,6 +160,9 @@ class Task:
     is_completed: bool = False
     task_type_id: int = 1
     result: str = field(default="", repr=False)
+    contact_id: int = 0
+    updated_at: datetime | None = None
+    updated_by: int = 0
 
 
 @dataclass(frozen=True)
@@ -205,11 +224,14 @@ class NewLead:
 
 @dataclass(frozen=True)
 class TaskChange:
-    """Give an existing task to another person, or hang it on another lead; None leaves it as it is."""
+    """Change an existing task; None leaves it as it is. `result` completes it with these words."""
 
     task_id: int
     lead_id: int | None = None
     responsible_user_id: int | None = None
+    text: str | None = None
+    complete_till: datetime | None = None
+    result: str | None = None
 
 
 @dataclass(frozen=True)
@@ -238,4 +260,12 @@ class BatchResult:
     lead (of the task for TaskChange)."""
 
     done: frozenset[int] = frozenset()
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClientTasks:
+    """Outcome of setting tasks about clients, by the client: the id of the task, or why amoCRM refuses it for good."""
+
+    made: dict[int, int] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)

@@ -9,10 +9,12 @@ from typing import Protocol
 from functions.shared.crm import (
     Account,
     BatchResult,
+    ClientTasks,
     Contact,
     Lead,
     LeadChange,
     Link,
+    NewClientTask,
     NewLead,
     NewNote,
     NewTask,
@@ -99,6 +101,16 @@ class AmoCrm(Protocol):
 
     def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
         """Tasks of these leads created in the second of `since` or later, completed ones included."""
+
+    def add_client_tasks(self, tasks: Sequence[NewClientTask]) -> ClientTasks:
+        """At most one task a client. Only ambiguous answers of this call are settled here, by place and text; whoever
+        repeats a call looks with `standing_tasks` first."""
+
+    def standing_tasks(self, clients: Collection[int], lead_ids: Collection[int]) -> list[Task]:
+        """Open tasks on these contacts themselves and on these leads."""
+
+    def tasks_by_id(self, ids: Collection[int]) -> dict[int, Task]:
+        """Tasks by id, completed ones included; deleted ones are missing."""
 
     def add_notes(self, notes: Sequence[NewNote]) -> BatchResult: ...
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from functions.shared.crm import FieldValue, LeadChange, Link, NewLead, NewNote, NewTask, OwnerChange, TaskChange
+from functions.shared.crm import (
+    FieldValue,
+    LeadChange,
+    Link,
+    NewClientTask,
+    NewLead,
+    NewNote,
+    NewTask,
+    OwnerChange,
+    TaskChange,
+)
 
 CHOICES = frozenset({"select", "multiselect", "radiobutton", "category"})
 """Types whose values are named by an enum alone (amoCRM API: custom fields)."""
@@ -90,6 +100,18 @@ def task(new: NewTask) -> Payload:
     }
 
 
+def client_task(new: NewClientTask) -> Payload:
+    entity, entity_id = ("leads", new.lead_id) if new.lead_id else ("contacts", new.client)
+    return {
+        "entity_type": entity,
+        "entity_id": entity_id,
+        "responsible_user_id": new.responsible_user_id,
+        "task_type_id": new.task_type_id,
+        "text": new.text,
+        "complete_till": int(new.complete_till.timestamp()),
+    }
+
+
 def task_change(change: TaskChange) -> Payload:
     body: Payload = {"id": change.task_id}
     if change.lead_id is not None:
@@ -97,6 +119,12 @@ def task_change(change: TaskChange) -> Payload:
         body |= {"entity_type": "leads", "entity_id": change.lead_id}
     if change.responsible_user_id is not None:
         body["responsible_user_id"] = change.responsible_user_id
+    if change.text is not None:
+        body["text"] = change.text
+    if change.complete_till is not None:
+        body["complete_till"] = int(change.complete_till.timestamp())
+    if change.result is not None:
+        body |= {"is_completed": True, "result": {"text": change.result}}
     return body
 
 

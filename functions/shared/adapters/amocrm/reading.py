@@ -42,6 +42,7 @@ def contact(row: Json) -> Contact:
         name=str(row.get("name") or ""),
         phones=tuple(_values_of(row, "PHONE")),
         emails=tuple(_values_of(row, "EMAIL")),
+        fields=tuple(_fields(row)),
     )
 
 
@@ -85,10 +86,10 @@ def account(row: Json) -> Account:
 
 def task(row: Json) -> Task:
     """`result` is an empty list until there is one (amoCRM API: tasks)."""
-    result = row.get("result")
+    result, entity = row.get("result"), int(row.get("entity_id") or 0)
     return Task(
         id=int(row["id"]),
-        lead_id=int(row.get("entity_id") or 0),
+        lead_id=entity if row.get("entity_type") == "leads" else 0,
         responsible_user_id=int(row.get("responsible_user_id") or 0),
         text=str(row.get("text") or ""),
         created_at=moment(row.get("created_at")),
@@ -96,6 +97,9 @@ def task(row: Json) -> Task:
         is_completed=bool(row.get("is_completed")),
         task_type_id=int(row.get("task_type_id") or 0),
         result=str(result.get("text") or "") if isinstance(result, dict) else "",
+        contact_id=entity if row.get("entity_type") == "contacts" else 0,
+        updated_at=moment(row["updated_at"]) if row.get("updated_at") else None,
+        updated_by=int(row.get("updated_by") or 0),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functions.shared.adapters.amocrm import reading
 from functions.shared.adapters.amocrm.activity import Activity
 from functions.shared.adapters.amocrm.client import AmoCrmClient
+from functions.shared.adapters.amocrm.client_tasks import ClientTaskWriter
 from functions.shared.adapters.amocrm.lead_writer import LeadWriter
 from functions.shared.adapters.amocrm.lists import Lists
 from functions.shared.adapters.amocrm.reader import Reader
@@ -18,10 +19,12 @@ from functions.shared.clock import Clock
 from functions.shared.crm import (
     Account,
     BatchResult,
+    ClientTasks,
     Contact,
     Lead,
     LeadChange,
     Link,
+    NewClientTask,
     NewLead,
     NewNote,
     NewTask,
@@ -40,7 +43,8 @@ class HttpAmoCrm:
     """`AmoCrm` over HTTP.
 
     Where amoCRM ignores filters, leads, contacts, tasks and items of «Неразобранное» are read one by one;
-    `open_leads_of`, `copies_of`, `stage_changes`, `tasks_since` and `notes_since` raise NotConfigured then.
+    `open_leads_of`, `copies_of`, `stage_changes`, `tasks_since`, `standing_tasks` and `notes_since` raise NotConfigured
+    then.
     """
 
     def __init__(self, client: AmoCrmClient, clock: Clock, telemetry: Telemetry) -> None:
@@ -51,6 +55,7 @@ class HttpAmoCrm:
         self._workload = Workload(client, lists, clock)
         self._leads = LeadWriter(client, self._reader, writer)
         self._activity = Activity(client, lists, writer)
+        self._client_tasks = ClientTaskWriter(client, lists, writer)
 
     def account(self) -> Account:
         return reading.account(self._client.get("account", [("with", "datetime_settings")]))
@@ -118,6 +123,15 @@ class HttpAmoCrm:
 
     def tasks_since(self, lead_ids: Collection[int], since: datetime) -> list[Task]:
         return self._activity.tasks_since(lead_ids, since)
+
+    def add_client_tasks(self, tasks: Sequence[NewClientTask]) -> ClientTasks:
+        return self._client_tasks.add(tasks)
+
+    def standing_tasks(self, clients: Collection[int], lead_ids: Collection[int]) -> list[Task]:
+        return self._client_tasks.standing(clients, lead_ids)
+
+    def tasks_by_id(self, ids: Collection[int]) -> dict[int, Task]:
+        return self._client_tasks.by_id(ids)
 
     def add_notes(self, notes: Sequence[NewNote]) -> BatchResult:
         return self._activity.add_notes(notes)

@@ -10,7 +10,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from functions.shared.adapters.amocrm import payloads
-from functions.shared.crm import FieldValue, Lead, LeadChange, Link, NewNote, NewTask, Note, Task, TaskChange
+from functions.shared.crm import (
+    FieldValue,
+    Lead,
+    LeadChange,
+    Link,
+    NewClientTask,
+    NewNote,
+    NewTask,
+    Note,
+    Task,
+    TaskChange,
+)
 
 ItemT = TypeVar("ItemT")
 ThingT = TypeVar("ThingT")
@@ -36,6 +47,12 @@ def is_task(new: NewTask, task: Task) -> bool:
     return mine == (task.lead_id, task.text.strip(), task.responsible_user_id, int(task.complete_till.timestamp()))
 
 
+def is_client_task(new: NewClientTask, task: Task) -> bool:
+    """By place and text: whose it is, and until when, may be changed a second later by a person or a robot."""
+    place = (new.lead_id, 0) if new.lead_id else (0, new.client)
+    return (*place, new.text.strip()) == (task.lead_id, task.contact_id, task.text.strip())
+
+
 def is_note(new: NewNote, note: Note) -> bool:
     return (new.lead_id, new.kind) == (note.lead_id, note.kind) and _holds(note.params, payloads.note_params(new))
 
@@ -58,6 +75,11 @@ def is_task_changed(change: TaskChange, task: Task) -> bool:
         change.task_id == task.id
         and change.lead_id in (None, task.lead_id)
         and change.responsible_user_id in (None, task.responsible_user_id)
+        and (change.text is None or change.text.strip() == task.text.strip())
+        and (
+            change.complete_till is None or int(change.complete_till.timestamp()) == int(task.complete_till.timestamp())
+        )
+        and (change.result is None or (task.is_completed and change.result.strip() == task.result.strip()))
     )
 
 

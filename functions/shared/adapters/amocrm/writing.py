@@ -48,10 +48,12 @@ class Kind(Generic[ItemT]):
 
 @dataclass
 class Outcome(Generic[ItemT]):
-    """What became of every item; `refused` with amoCRM's reason."""
+    """What became of every item; `refused` with amoCRM's reason. `made` are the ids that amoCRM gave to new things, as
+    far as its answers arrived."""
 
     done: list[ItemT] = field(default_factory=list)
     refused: list[tuple[ItemT, str]] = field(default_factory=list)
+    made: list[tuple[ItemT, int]] = field(default_factory=list)
 
     def by(self, id_of: Callable[[ItemT], int]) -> BatchResult:
         """By lead or task: refused if anything of it was, done only if everything of it stands."""
@@ -98,7 +100,8 @@ class BatchWriter:
         body = [kind.payload(item) | {"request_id": str(index)} for index, item in enumerate(items)]
         answer = self._client.write(kind.method, kind.path, body)
         rows: list[Json] = ((answer or {}).get("_embedded") or {}).get(kind.key) or []
-        confirmed = {str(row.get("request_id")) for row in rows}
+        confirmed = {str(row.get("request_id")): row.get("id") for row in rows}
+        outcome.made += [(item, id_) for at, item in enumerate(items) if isinstance(id_ := confirmed.get(str(at)), int)]
         for index, item in enumerate(items):
             if not kind.is_itemised or len(rows) == len(items) or str(index) in confirmed:
                 outcome.done.append(item)
