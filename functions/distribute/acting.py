@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from functions.distribute.allotment import LEASE
 from functions.distribute.effects import Done, Effects
 from functions.distribute.run import OwnerRun
 from functions.distribute.turns import Turns
@@ -15,6 +14,7 @@ from functions.shared.assignment import Assignment, State
 from functions.shared.clock import Clock
 from functions.shared.crm import Lead
 from functions.shared.events import LeadAssigned
+from functions.shared.limits import LEASE, LEFT_FOR_A_SLICE
 from functions.shared.ports import EventBus
 from functions.shared.telemetry import Telemetry
 
@@ -27,9 +27,6 @@ REQUESTS_PER_SECOND = 5
 SEARCHES_AT_ONCE = 50
 """Requests that a run spends on looking for other leads of its clients: 10 s of the function's 60. After a mailing that
 brings a thousand leads the account's budget is needed to give them out."""
-
-LEFT_FOR_A_SLICE = timedelta(seconds=25)
-"""A slice is begun only with this much time left; what is not begun comes back."""
 
 LEFT_FOR_THE_END = timedelta(seconds=15)
 """Tasks, notes, events and marks of the last slice."""
@@ -76,7 +73,7 @@ class Acting:
         applied: list[Assignment] = []
         try:
             for part in _slices(assignments):
-                if run.left(self._clock.now()) < LEFT_FOR_A_SLICE:
+                if run.is_late(self._clock.now()):
                     run.come_back([assignment.lead_id for assignment in part], LEASE.total_seconds())
                     continue
                 done = self._effects.apply(part, leads, self._token_user(), again)

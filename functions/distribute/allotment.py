@@ -24,11 +24,9 @@ from functions.shared.clock import Clock
 from functions.shared.crm import User
 from functions.shared.department import Department, Team
 from functions.shared.errors import Contended
+from functions.shared.limits import LEASE
 from functions.shared.ports import AmoCrm
 from functions.shared.waiting import WaitingLead
-
-LEASE = timedelta(seconds=75)
-"""Longer than the function's timeout of 60 s: whoever decided is finished or dead when it ends."""
 
 COUNT_AGAIN = timedelta(minutes=5)
 """Open leads are counted in amoCRM this often; between, every lead given is added."""

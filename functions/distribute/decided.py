@@ -7,7 +7,6 @@ from datetime import datetime
 
 from functions.distribute import handing
 from functions.distribute.acting import Acting
-from functions.distribute.allotment import LEASE
 from functions.distribute.reading import Reader
 from functions.distribute.run import OwnerRun
 from functions.distribute.turns import Turns
@@ -15,6 +14,7 @@ from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.assignment import ARRIVAL, Assignment, State
 from functions.shared.clock import Clock
+from functions.shared.limits import LEASE
 from functions.shared.telemetry import Telemetry
 from functions.shared.waiting import WaitingLead
 

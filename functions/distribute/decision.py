@@ -18,7 +18,8 @@ class Candidate:
     """A lead that is to be given out. `client` is its main contact, `twins` other open leads that surely are his;
     `own_managers` who of the team works with him already, in the order of asking; `guest` the colleague of another
     team who does; `manual_owner` the member to whom a person gave the lead, `made_by_owner` if that person was he
-    himself; `seen_owner` its responsible user as read; `handed_over` where it comes from, if it is not simply new."""
+    himself; `seen_owner` its responsible user as read; `handed_over` where it comes from, if it is not simply new, and
+    `predecessors` to whom we gave it until then."""
 
     lead_id: int
     channel: str
@@ -33,6 +34,7 @@ class Candidate:
     made_by_owner: bool = False
     cause: str = ARRIVAL
     handed_over: HandOver | None = None
+    predecessors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def _assign(
         uid=candidate.uid,
         lease_until=moment.lease_until,
         handed_over=candidate.handed_over,
+        predecessors=candidate.predecessors,
     )
     after = replace(
         ledger,

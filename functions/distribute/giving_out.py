@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from functions.distribute import handing, triage
 from functions.distribute.acting import Acting
-from functions.distribute.allotment import LEASE, Allotment
+from functions.distribute.allotment import Allotment
 from functions.distribute.decided import Decided, History
 from functions.distribute.decision import Candidate
 from functions.distribute.reading import Reader
@@ -24,6 +24,7 @@ from functions.shared.clock import Clock
 from functions.shared.crm import Lead, UnsortedItem
 from functions.shared.department import Department, MergeMode, Team
 from functions.shared.events import LeadWaiting
+from functions.shared.limits import LEASE
 from functions.shared.ports import EventBus
 from functions.shared.telemetry import Telemetry
 from functions.shared.twins import Clients

@@ -45,17 +45,18 @@ def moved_on(hint: Hint, lead: Lead, department: Department) -> str | None:
 
 @dataclass(frozen=True)
 class Past:
-    """What we know of a lead that is handed over. `given` says to whom we have given it before, as (team, user id),
-    `clients_of` which of them because it was his client's; `channel` is the one it came through, None if we never
-    decided about it."""
+    """What we know of a lead that is handed over. `given` says to whom we have given it before, as (team, user id), the
+    latest first; `clients_of` which of them because it was his client's; `channel` is the one it came through, None if
+    we never decided about it."""
 
-    given: frozenset[tuple[str, int]] = frozenset()
+    given: tuple[tuple[str, int], ...] = ()
     clients_of: frozenset[int] = frozenset()
     channel: str | None = None
 
     @property
-    def owners(self) -> set[int]:
-        return {owner for _, owner in self.given}
+    def owners(self) -> tuple[int, ...]:
+        """Each once, who had it latest first."""
+        return tuple(dict.fromkeys(owner for _, owner in self.given))
 
 
 def past_of(decisions: Collection[Assignment]) -> Past:
@@ -63,7 +64,9 @@ def past_of(decisions: Collection[Assignment]) -> Past:
     ours = [one for one in decisions if not one.is_fallen and one.state is not State.OVERTAKEN]
     own_clients = frozenset(one.owner for one in ours if one.mode is Mode.OWN_CLIENT)
     return Past(
-        frozenset((one.team, one.owner) for one in ours), own_clients, next((one.channel for one in decisions), None)
+        tuple((one.team, one.owner) for one in reversed(ours)),
+        own_clients,
+        next((one.channel for one in decisions), None),
     )
 
 
@@ -81,7 +84,7 @@ def not_ours(
     responsible = lead.responsible_user_id
     if row and _keeps_its_claim(row, handed, lead, department, token_user):
         return None
-    nobodys_choice = past.owners | {0, token_user, handed.previous_owner}
+    nobodys_choice = {*past.owners, 0, token_user, handed.previous_owner}
     in_a_team = any(team.member(responsible) for team in department.teams)
     taken = None if in_a_team or responsible in nobodys_choice else "taken_by_a_person"
     return moved_on(hint, lead, department) or taken
@@ -110,6 +113,7 @@ def candidate(hint: Hint, handed: HandOver, lead: Lead, past: Past, clients: Cli
         arrived_at=hint.arrived_at,
         cause=hint.cause,
         handed_over=handed,
+        predecessors=past.owners,
         seen_owner=responsible,
         client=lead.contacts[0] if lead.contacts else None,
         own_managers=tuple(owner for owner in known if owner),

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from functions.distribute.announcements import announced_closing, announced_hand_over
 from functions.distribute.hints import Closing, Hint
+from functions.shared import intake as shared
 from functions.shared.assignment import ARRIVAL
-from functions.shared.errors import HookRejected
 from functions.shared.hooks import HookEvent, unsorted_lead_id, unsorted_uid, was_declined
-from functions.shared.inbox import BusMessage, Envelope, Hook, Tick, is_foreign
+from functions.shared.inbox import BusMessage, Envelope
 from functions.shared.waiting import WaitingLead
-
-FOREIGN_ACCOUNT = "foreign_account"
-"""Reason for ignoring that deserves a look: whoever sends it knows our hook token."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +24,14 @@ class Ours:
 
 
 @dataclass
-class Intake:
+class Intake(shared.Intake):
     """What a batch holds, by lead id: `arrivals`, `hand_overs` to another team, `closings` that give turns back.
-
-    `by_uid` are items whose hook named no lead; `ignored` counts what is not ours, by reason; `rejected` are the
-    envelopes that can never work, each with its rejection. Ticks name no lead: they only make the distributor look
-    around.
-    """
+    `by_uid` are items whose hook named no lead."""
 
     arrivals: dict[int, Hint] = field(default_factory=dict)
     hand_overs: dict[int, Hint] = field(default_factory=dict)
     closings: dict[int, Closing] = field(default_factory=dict)
     by_uid: dict[str, Hint] = field(default_factory=dict)
-    ignored: dict[str, int] = field(default_factory=dict)
-    rejected: list[Envelope] = field(default_factory=list)
 
     def add(self, hint: Hint) -> None:
         """Hints of one lead become one; of several hand-overs the latest counts."""
@@ -51,9 +42,6 @@ class Intake:
     def close(self, closing: Closing) -> None:
         known = self.closings.get(closing.lead_id)
         self.closings[closing.lead_id] = known.merged(closing) if known else closing
-
-    def ignore(self, reason: str) -> None:
-        self.ignored[reason] = self.ignored.get(reason, 0) + 1
 
     def look_around(self, due: Iterable[WaitingLead]) -> None:
         """Rows that are due; hand-overs first. What is handed over in this batch is not looked at as new too: the next
@@ -71,21 +59,13 @@ class Intake:
 def take_in(envelopes: Iterable[Envelope], ours: Ours) -> Intake:
     """Sort the messages of a batch."""
     intake = Intake()
-    for envelope in envelopes:
-        match envelope.message:
-            case None:
-                intake.rejected.append(envelope)
-            case Hook(events):
-                for event in events:
-                    is_theirs = is_foreign(event, ours.subdomain, ours.account_id)
-                    _take_event(intake, event, envelope, is_theirs)
-            case BusMessage():
-                try:
-                    _take_announcement(intake, envelope.message, envelope.message_id, ours)
-                except HookRejected as rejection:
-                    intake.rejected.append(replace(envelope, message=None, rejection=rejection))
-            case Tick():
-                pass
+    intake.sort(
+        envelopes,
+        ours.subdomain,
+        ours.account_id,
+        event=lambda event, envelope: _take_event(intake, event, envelope),
+        announcement=lambda message, envelope: _take_announcement(intake, message, envelope.message_id, ours),
+    )
     return intake
 
 
@@ -102,9 +82,7 @@ def _take_announcement(intake: Intake, message: BusMessage, message_id: str, our
             intake.ignore(other)
 
 
-def _take_event(intake: Intake, event: HookEvent, envelope: Envelope, foreign: bool) -> None:
-    if foreign:
-        return intake.ignore(FOREIGN_ACCOUNT)
+def _take_event(intake: Intake, event: HookEvent, envelope: Envelope) -> None:
     arrival = Hint(0, envelope.sent_at, messages=frozenset({envelope.message_id}))
     match event.entity, event.action:
         case "unsorted", _:
@@ -118,7 +96,6 @@ def _take_event(intake: Intake, event: HookEvent, envelope: Envelope, foreign: b
         case _:
             # leads[update] above all: every write of ours comes back as one
             intake.ignore(f"{event.entity}_{event.action}")
-    return None
 
 
 def _take_unsorted(intake: Intake, event: HookEvent, hint: Hint) -> None:

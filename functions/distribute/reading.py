@@ -10,14 +10,12 @@ from functions.shared.clock import Clock
 from functions.shared.crm import Lead, UnsortedItem
 from functions.shared.department import Department
 from functions.shared.errors import AmoCrmRefused
+from functions.shared.limits import READ_ALONE
 from functions.shared.ports import AmoCrm
 from functions.shared.twins import Clients, TwinSearch
 
 LAG_WAITS = (2.0, 4.0)
 """Seconds. A new lead may be missing from amoCRM's lists for a moment; what is then still missing is read alone."""
-
-READ_ALONE = 20
-"""More leads than this are not read one by one in one run: the others come back later."""
 
 TOKEN_USER_KEPT = timedelta(minutes=10)
 

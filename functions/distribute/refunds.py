@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functions.distribute.allotment import LEASE
 from functions.distribute.hints import Closing
 from functions.distribute.reading import Reader
-from functions.distribute.run import Run
 from functions.distribute.turns import Turns
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.assignment import Assignment, State
+from functions.shared.batch import Run
 from functions.shared.clock import Clock
 from functions.shared.crm import LOST, Lead
 from functions.shared.department import Department
+from functions.shared.limits import LEASE
 from functions.shared.telemetry import Telemetry
 
 

@@ -1,40 +1,13 @@
-"""One batch in work: which leads it speaks of, and which messages are done when it ends."""
+"""A run over leads that want an owner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Generic, Self, TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from functions.distribute.hints import Closing, Hint
-from functions.shared.batch import Batch
-from functions.shared.department import Department
+from functions.distribute.hints import Hint
+from functions.shared.batch import Run
 from functions.shared.waiting import WaitingLead
-
-HintT = TypeVar("HintT", Hint, Closing)
-
-
-@dataclass(kw_only=True)
-class Run(Batch, Generic[HintT]):
-    """`hints` is what the messages say, one hint a lead."""
-
-    department: Department
-    deadline: datetime
-    hints: Mapping[int, HintT]
-
-    def todo(self) -> set[int]:
-        """The leads that are neither finished nor put off."""
-        return self.open() - self.back.keys()
-
-    def left(self, now: datetime) -> timedelta:
-        """The time until the deadline."""
-        return self.deadline - now
-
-    def alone(self, lead_id: int) -> Self:
-        """The same run with one lead only."""
-        hints = {lead_id: self.hints[lead_id]}
-        return replace(self, messages=messages_of(hints), hints=hints, finished=set(), back={})
 
 
 @dataclass(kw_only=True)
@@ -46,7 +19,3 @@ class OwnerRun(Run[Hint]):
     waiting: dict[int, WaitingLead] = field(default_factory=dict)
     twins: dict[int, tuple[int, ...]] = field(default_factory=dict)
     held: dict[int, datetime | None] = field(default_factory=dict)
-
-
-def messages_of(hints: Mapping[int, Hint] | Mapping[int, Closing]) -> dict[int, frozenset[str]]:
-    return {lead_id: hint.messages for lead_id, hint in hints.items()}

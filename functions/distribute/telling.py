@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from functions.distribute.people import member_of
 from functions.distribute.texts import task_text, why_note
 from functions.shared.assignment import Assignment, Mode
 from functions.shared.crm import Lead, NewNote, NewTask, Task, TaskChange
 from functions.shared.department import Department, Team
+from functions.shared.limits import CLOCKS_APART
+from functions.shared.people import member_of
 from functions.shared.ports import AmoCrm
-
-CLOCKS_APART = timedelta(minutes=1)
-"""What amoCRM dates is compared with our own clock."""
 
 Untold = list[tuple[int, str]]
 """Leads for which amoCRM refused something, with its reason."""
@@ -36,7 +34,7 @@ class Telling:
         ]
 
     def _hand_tasks_on(self, assignments: Sequence[Assignment], leads: Mapping[int, Lead]) -> Untold:
-        """What the previous owner had to do is the new one's to do. A second run finds nothing of his any more."""
+        """What the previous owners had to do is the new one's to do. A second run finds nothing of theirs any more."""
         if not assignments:
             return []
         by_lead = {assignment.lead_id: assignment for assignment in assignments}
@@ -75,8 +73,7 @@ class Telling:
         return NewTask(assignment.lead_id, assignment.owner, task_text(assignment, department, team), till)
 
     def _note(self, assignment: Assignment) -> NewNote:
-        department, team = self._places(assignment)
-        return NewNote(assignment.lead_id, why_note(assignment, department, team))
+        return NewNote(assignment.lead_id, why_note(assignment, self._departments(assignment.department_version)))
 
     def _places(self, assignment: Assignment) -> tuple[Department, Team]:
         department = self._departments(assignment.department_version)
@@ -91,7 +88,9 @@ def _begun(assignments: Sequence[Assignment]) -> datetime:
 
 
 def _goes_along(task: Task, assignment: Assignment) -> bool:
-    """Whether the task is one of those who had the lead before; tasks of third persons stay theirs."""
+    """Whether the task is one of those who had the lead before; tasks of third persons stay theirs. Where a person
+    changed the owner before the lead was moved, amoCRM shows his choice alone, and only we know who had it until then.
+    """
     assert assignment.handed_over is not None, "asked for hand-overs only"
-    before = {assignment.seen_owner, assignment.handed_over.previous_owner} - {0, assignment.owner}
-    return task.responsible_user_id in before
+    before = {assignment.seen_owner, assignment.handed_over.previous_owner, *assignment.predecessors}
+    return task.responsible_user_id in before - {0, assignment.owner}

@@ -3,10 +3,11 @@ a repeated run recognises its own task and note."""
 
 from __future__ import annotations
 
-from functions.distribute.people import member_of, name_of
 from functions.shared.assignment import Assignment, HandOver, Mode, Standing
+from functions.shared.channels import channel_name
 from functions.shared.department import Department, Team
 from functions.shared.fairness import UNIT
+from functions.shared.people import known_name, name_of
 
 _TEXTS = {
     "ru": {
@@ -56,30 +57,26 @@ _TEXTS = {
 }
 
 
-_CHANNELS_RU = {"site": "сайт", "call": "звонок", "mail": "почта", "chat": "чат", "other": "другое"}
-"""Names of the built-in channels that are no names of products; a firm's own channels are called as it calls them."""
-
-
 def task_text(assignment: Assignment, department: Department, team: Team) -> str:
     """The first-answer task."""
     words, minutes = _TEXTS[department.language], team.first_answer.within_minutes
     if assignment.handed_over:
         return words["handed_task"].format(pipeline=_origin(assignment.handed_over, department), minutes=minutes)
-    return words["task"].format(channel=_channel(assignment, department), minutes=minutes)
+    return words["task"].format(channel=channel_name(assignment.channel, department.language), minutes=minutes)
 
 
-def why_note(assignment: Assignment, department: Department, team: Team) -> str:
+def why_note(assignment: Assignment, department: Department) -> str:
     """The short note: who got the lead and why, where it comes from, who could not take it."""
     words = _TEXTS[department.language]
     parts = [
         words[assignment.mode]
-        .format(owner=name_of(department, team, assignment.owner), balance=_balance(assignment, department, team))
+        .format(owner=name_of(department, assignment.owner), balance=_balance(assignment, department))
         .strip()
     ]
     if assignment.handed_over:
-        parts.append(_handed(assignment.handed_over, department, team))
+        parts.append(_handed(assignment, assignment.handed_over, department))
     excluded = [
-        f"{name_of(department, team, user_id)} ({words[rule]})"
+        f"{name_of(department, user_id)} ({words[rule]})"
         for rule, user_ids in assignment.excluded.items()
         for user_id in user_ids
     ]
@@ -88,11 +85,14 @@ def why_note(assignment: Assignment, department: Department, team: Team) -> str:
     return " ".join(parts)
 
 
-def _handed(handed: HandOver, department: Department, team: Team) -> str:
+def _handed(assignment: Assignment, handed: HandOver, department: Department) -> str:
+    """Where the lead comes from, and who had it: not the new owner himself, if a person gave it to him before, nor the
+    token's user or a robot, whom nobody can ask."""
     words, pipeline = _TEXTS[department.language], _origin(handed, department)
-    if member_of(department, team, handed.previous_owner) is None:  # the token's user, a robot: nobody to ask
+    before = (user for user in (handed.previous_owner, *assignment.predecessors) if user != assignment.owner)
+    previous = next(filter(None, (known_name(department, user) for user in before)), None)
+    if previous is None:
         return words["handed"].format(pipeline=pipeline)
-    previous = name_of(department, team, handed.previous_owner)
     return words["handed_by"].format(pipeline=pipeline, previous=previous)
 
 
@@ -102,23 +102,18 @@ def _origin(handed: HandOver, department: Department) -> str:
     return next((pipeline.name for pipeline in department.pipelines if pipeline.role == role), role)
 
 
-def _balance(assignment: Assignment, department: Department, team: Team) -> str:
+def _balance(assignment: Assignment, department: Department) -> str:
     """Why he of all who could take the lead: what he is owed with his claim on it."""
     words = _TEXTS[department.language]
     if len(assignment.considered) == 1:
         return words["alone"]
     mine = next(standing for standing in assignment.considered if standing.user_id == assignment.owner)
     return words["owed"].format(
-        considered=", ".join(name_of(department, team, standing.user_id) for standing in assignment.considered),
+        considered=", ".join(name_of(department, standing.user_id) for standing in assignment.considered),
         total=_leads(mine, mine.total, department.language),
         in_channel=_leads(mine, mine.channel, department.language),
-        channel=_channel(assignment, department),
+        channel=channel_name(assignment.channel, department.language),
     )
-
-
-def _channel(assignment: Assignment, department: Department) -> str:
-    names = _CHANNELS_RU if department.language == "ru" else {}
-    return names.get(assignment.channel, assignment.channel)
 
 
 def _leads(standing: Standing, deficit: int, language: str) -> str:

@@ -84,16 +84,15 @@ def candidate(
 
 def own_manager(lead: Lead, clients: Clients, desk: Desk) -> int | None:
     """Who of the team works with this client: the owner of his latest open lead, else his contact's, unless that is
-    the user of our token: the API makes him responsible where nobody else was named."""
+    the user of our token: the API makes him responsible where nobody else was named. Only the main contact is the
+    client: an agent's manager is not his clients'."""
     for twin in _open_twins(lead, clients):
         owner = twin.lead.responsible_user_id
         if desk.department.pipeline(twin.lead.pipeline_id) and desk.team.member(owner):
             return owner
-    for contact in lead.contacts:
-        owner = clients.contacts[contact].responsible_user_id if contact in clients.contacts else 0
-        if owner != desk.token_user and desk.team.member(owner):
-            return owner
-    return None
+    client = clients.contacts.get(lead.contacts[0]) if lead.contacts else None
+    owner = client.responsible_user_id if client else 0
+    return owner if owner != desk.token_user and desk.team.member(owner) else None
 
 
 def _guest(lead: Lead, clients: Clients, desk: Desk) -> int | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from functions.qualify_router.jobs import CLOCKS_APART, Copy, Done, Job
+from functions.qualify_router.jobs import Copy, Done, Job
 from functions.qualify_router.texts import Words
 from functions.shared.crm import Contact, Lead, NewLead
 from functions.shared.department import AFTERCARE, Department, Place
 from functions.shared.errors import AmoCrmRefused
+from functions.shared.limits import CLOCKS_APART
 from functions.shared.ports import AmoCrm
 from functions.shared.twins import LEADS_OF_A_CLIENT
 

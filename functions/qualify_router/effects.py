@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from functions.qualify_router.copying import Copying
-from functions.qualify_router.jobs import CLOCKS_APART, Done, Job
+from functions.qualify_router.jobs import Done, Job
 from functions.qualify_router.texts import Words
 from functions.qualify_router.transitions import hands_over, team_before, then_of
 from functions.shared.crm import Lead, LeadChange, NewNote, NewTask, Note, Task
 from functions.shared.department import Department, Kind, Place, Route
 from functions.shared.lead_state import Step
+from functions.shared.limits import CLOCKS_APART
 from functions.shared.ports import AmoCrm
 
 NO_SURVIVOR = "no_survivor"

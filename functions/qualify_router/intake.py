@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 from typing import TypeGuard
 
 from functions.qualify_router.routing import has_route
+from functions.shared import intake as shared
 from functions.shared.department import Department, Place
 from functions.shared.errors import HookRejected
 from functions.shared.hooks import HookEvent, Reason, as_id
-from functions.shared.inbox import BusMessage, Envelope, Hook, Tick, is_foreign
-
-FOREIGN_ACCOUNT = "foreign_account"
-"""Reason for ignoring that deserves a look: whoever sends it knows our hook token."""
+from functions.shared.inbox import BusMessage, Envelope
 
 
 @dataclass(frozen=True)
@@ -58,42 +56,30 @@ class Hint:
 
 
 @dataclass
-class Intake:
-    """What a batch holds. `ignored` counts what is not ours, by reason; `rejected` are the envelopes that can never
-    work, each with its rejection. Ticks name no lead: they only make the router look around."""
+class Intake(shared.Intake):
+    """What a batch holds, by lead id."""
 
     hints: dict[int, Hint] = field(default_factory=dict)
-    ignored: dict[str, int] = field(default_factory=dict)
-    rejected: list[Envelope] = field(default_factory=list)
 
     def add(self, hint: Hint) -> None:
         known = self.hints.get(hint.lead_id)
         self.hints[hint.lead_id] = known.merged(hint) if known else hint
 
-    def ignore(self, reason: str) -> None:
-        self.ignored[reason] = self.ignored.get(reason, 0) + 1
-
 
 def take_in(envelopes: Iterable[Envelope], department: Department) -> Intake:
     """Sort the messages of a batch."""
     intake = Intake()
-    for envelope in envelopes:
-        match envelope.message:
-            case None:
-                intake.rejected.append(envelope)
-            case Hook(events):
-                for event in events:
-                    _take_event(intake, event, envelope.message_id, department)
-            case BusMessage():
-                _take_bus_message(intake, envelope, envelope.message)
-            case Tick():
-                pass
+    intake.sort(
+        envelopes,
+        department.subdomain,
+        department.account_id or None,
+        event=lambda event, envelope: _take_event(intake, event, envelope.message_id, department),
+        announcement=lambda message, envelope: _take_announcement(intake, message, envelope.message_id),
+    )
     return intake
 
 
 def _take_event(intake: Intake, event: HookEvent, message_id: str, department: Department) -> None:
-    if is_foreign(event, department.subdomain, department.account_id or None):
-        return intake.ignore(FOREIGN_ACCOUNT)
     if event.entity != "leads" or not event.id:
         return intake.ignore(f"{event.entity}_{event.action}")
     ids = as_id(event.fields.get("pipeline_id")), as_id(event.fields.get("status_id"))
@@ -116,17 +102,16 @@ def _take_event(intake: Intake, event: HookEvent, message_id: str, department: D
     return None
 
 
-def _take_bus_message(intake: Intake, envelope: Envelope, message: BusMessage) -> None:
+def _take_announcement(intake: Intake, message: BusMessage, message_id: str) -> None:
     if message.detail_type != "LeadAssigned":
         return intake.ignore(message.detail_type)
     lead_id, twins = message.detail.get("lead_id"), message.detail.get("twins")
     if not _is_id(lead_id) or not (twins is None or (isinstance(twins, list) and all(map(_is_id, twins)))):
-        rejection = HookRejected(Reason.BAD_BUS_EVENT, "LeadAssigned without a lead_id, or with twins that are no ids")
-        return intake.rejected.append(replace(envelope, message=None, rejection=rejection))
+        raise HookRejected(Reason.BAD_BUS_EVENT, "LeadAssigned without a lead_id, or with twins that are no ids")
     if twins == [] or message.detail.get("cause") != "arrival":
         return intake.ignore("LeadAssigned")
     known = None if twins is None else tuple(twins)
-    return intake.add(Hint(lead_id, arrived=True, twins=known, messages=frozenset({envelope.message_id})))
+    return intake.add(Hint(lead_id, arrived=True, twins=known, messages=frozenset({message_id})))
 
 
 def _is_id(value: object) -> TypeGuard[int]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from functions.qualify_router.routing import Sight
 from functions.shared.crm import Lead
 from functions.shared.lead_state import Decision, LeadState
-
-CLOCKS_APART = timedelta(minutes=1)
-"""What amoCRM dates is compared with our own clock."""
 
 
 @dataclass(frozen=True)

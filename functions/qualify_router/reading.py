@@ -10,13 +10,11 @@ from functions.qualify_router.routing import look
 from functions.shared.crm import Lead
 from functions.shared.department import Department
 from functions.shared.lead_state import LeadState
+from functions.shared.limits import READ_ALONE
 from functions.shared.ports import AmoCrm
 
 LISTS_LAG = timedelta(minutes=1)
 """More than amoCRM's lists ever do."""
-
-READ_ALONE = 20
-"""More leads than this are not read one by one in one run: the others come back later."""
 
 
 class Reader:

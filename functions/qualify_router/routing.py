@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from functions.shared.crm import Lead, StageChange
 from functions.shared.department import (
@@ -23,9 +23,7 @@ from functions.shared.department import (
     Trigger,
 )
 from functions.shared.lead_state import HOPS, TOLD, Decision, LastHop, LeadState, Step
-
-LEASE = timedelta(seconds=75)
-"""Longer than the function's timeout of 60 s: whoever decided is finished or dead when it ends."""
+from functions.shared.limits import LEASE
 
 _STEPS = {
     Kind.MOVE: Step.MOVE,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from functions.shared.channels import channel_name
 from functions.shared.crm import FieldValue, Lead
 from functions.shared.department import LOST_STAGE, WON_STAGE, Department, Place
 from functions.shared.lead_state import Decision, Step
@@ -115,7 +116,8 @@ class Words:
     def passport(self, lead: Lead, owner: int, channel: str) -> str:
         """What the next manager should know: who had the lead, where it came from, what was asked and answered."""
         facts = [self._say("owner", owner=self._name(owner))] if owner else []
-        facts += [self._say("source", source=source)] if (source := channel or ", ".join(lead.tags)) else []
+        came_by = channel_name(channel, self.department.language)
+        facts += [self._say("source", source=source)] if (source := came_by or ", ".join(lead.tags)) else []
         skipped = (self.department.answer_field, self.department.origin_field)
         filled = [(each.name, _shown(each)) for each in lead.fields if each.field_id not in skipped]
         facts += [f"{name}: {value}" for name, value in filled if value][:MOST_FACTS]

@@ -84,7 +84,8 @@ class Assignment:
     `considered` are those who could take the lead, `excluded` the user ids that each rule kept out; `seen_owner` the
     responsible user when we decided (0: nobody); `uid` the item of «Неразобранное» to accept; `decided_together`
     how many decisions share `ledger_version`; until `lease_until` one worker does the effects and nobody else.
-    `handed_over` says where the lead comes from, if it was not simply new.
+    `handed_over` says where the lead comes from, if it was not simply new, and `predecessors` to whom we had given it
+    until then (user ids, the latest first).
     """
 
     lead_id: int
@@ -105,6 +106,7 @@ class Assignment:
     state: State = State.PENDING
     lease_until: datetime | None = None
     handed_over: HandOver | None = None
+    predecessors: tuple[int, ...] = ()
 
     @property
     def claims(self) -> dict[int, int]:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, Self, TypeVar
+
+from functions.shared.department import Department
+from functions.shared.limits import LEFT_FOR_A_SLICE
+
+Backs = Mapping[str, float | None]
+"""The messages that must come back: by back-off, and not before so many seconds."""
 
 
-@dataclass
-class Batch:
-    """`messages` are the ids of the messages that speak of each lead. A message is done when all its leads are
-    finished; the others come back: by back-off, and not before the seconds that `back` names."""
+class Said(Protocol):
+    """What messages say of a lead; `messages` are the ids of those that are done when the lead is."""
 
-    messages: Mapping[int, frozenset[str]]
+    @property
+    def messages(self) -> frozenset[str]: ...
+
+
+HintT = TypeVar("HintT", bound=Said)
+
+
+@dataclass(kw_only=True)
+class Run(Generic[HintT]):
+    """`hints` is what the messages say, one hint a lead. A message is done when all its leads are finished; the others
+    come back: by back-off, and not before the seconds that `back` names."""
+
+    department: Department
+    deadline: datetime
+    hints: Mapping[int, HintT]
     finished: set[int] = field(default_factory=set)
     back: dict[int, float | None] = field(default_factory=dict)
 
@@ -23,14 +43,34 @@ class Batch:
 
     def open(self) -> set[int]:
         """The leads that are not finished."""
-        return self.messages.keys() - self.finished
+        return self.hints.keys() - self.finished
 
-    def messages_back(self) -> dict[str, float | None]:
-        """The messages that must come back: all that speak of a lead which is not finished."""
-        return latest(dict.fromkeys(self.messages[lead], self.back.get(lead)) for lead in self.open())
+    def todo(self) -> set[int]:
+        """The leads that are neither finished nor put off."""
+        return self.open() - self.back.keys()
+
+    def left(self, now: datetime) -> timedelta:
+        """The time until the deadline."""
+        return self.deadline - now
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether no slice can be begun any more."""
+        return self.left(now) < LEFT_FOR_A_SLICE
+
+    def alone(self, lead_id: int) -> Self:
+        """The same run with one lead only."""
+        return replace(self, hints={lead_id: self.hints[lead_id]}, finished=set(), back={})
+
+    def pause_alone(self) -> float:
+        """Seconds to let pass before the leads of a failed run are worked one by one."""
+        return 0.0
+
+    def messages_back(self) -> Backs:
+        """All messages that speak of a lead which is not finished."""
+        return latest(dict.fromkeys(self.hints[lead_id].messages, self.back.get(lead_id)) for lead_id in self.open())
 
 
-def latest(backs: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
+def latest(backs: Iterable[Backs]) -> Backs:
     """Messages that come back for several reasons come back when the last of them allows it."""
     result: dict[str, float | None] = {}
     for back in backs:

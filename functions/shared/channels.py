@@ -17,6 +17,10 @@ CHANNELS = (WHATSAPP, TELEGRAM, INSTAGRAM, VK, AVITO, CALL, SITE, MAIL, CHAT, OT
 """The preset's channels; a firm's rules may add others."""
 
 
+_NAMES = {"ru": {SITE: "сайт", CALL: "звонок", MAIL: "почта", CHAT: "чат", OTHER: "другое"}}
+"""Those of the built-in channels that are no names of products."""
+
+
 def _rule(
     channel: str,
     categories: Collection[str] = (),
@@ -56,6 +60,11 @@ PRESET = (
 def channel_of(lead: Lead, item: UnsortedItem | None, rules: tuple[ChannelRule, ...]) -> str:
     """The channel of a lead by its item of «Неразобранное» (None when it never was there), tags and source."""
     return next((rule.channel for rule in (*rules, *PRESET) if _matches(rule, lead, item)), OTHER)
+
+
+def channel_name(channel: str, language: str) -> str:
+    """What people read: a firm's own channels are called as it calls them."""
+    return _NAMES.get(language, {}).get(channel, channel)
 
 
 def _matches(rule: ChannelRule, lead: Lead, item: UnsortedItem | None) -> bool:

@@ -161,8 +161,8 @@ class Task:
     task_type_id: int = 1
     result: str = field(default="", repr=False)
     contact_id: int = 0
-    updated_at: datetime | None = None
-    updated_by: int = 0
+    updated_at: datetime | None = field(default=None, compare=False)
+    updated_by: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

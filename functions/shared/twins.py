@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from functions.shared.crm import Contact, Lead
@@ -19,7 +19,8 @@ HANDLES_OF_A_CLIENT = 10
 
 @dataclass(frozen=True)
 class Twin:
-    """Another lead of what seems to be the same client; `sure` unless the names of the two contacts differ."""
+    """Another lead of what seems to be the same client. `sure` where the main contacts of both leads are alike and
+    their names do not differ: who merely stands on the card too (an agent, a dealer) does so on many clients' cards."""
 
     lead: Lead
     why: Likeness
@@ -46,7 +47,7 @@ class TwinSearch:
         """Look for the twins of these leads: lists cost a request per 250, and every phone or e-mail, and every contact
         hidden in «Неразобранное», one more; at most `requests` of the latter kind, after which leads are left out.
 
-        A client whose contact already has another open lead is not searched for by phone.
+        A client whose main contact already has another open lead is not searched for by phone.
         """
         contact_ids = {contact for lead in leads for contact in lead.contacts}
         found = Clients(self._amocrm.contacts(contact_ids) if contact_ids else {})
@@ -58,8 +59,7 @@ class TwinSearch:
         alike: dict[int, list[Contact]] = {}
         for lead in sorted(leads, key=lambda each: each.id):
             own = [found.contacts[contact] for contact in lead.contacts if contact in found.contacts]
-            wanted: frozenset[Handle] = frozenset() if _has_open(own, lead, known) else self._handles(own)
-            wanted = frozenset(sorted(wanted, key=str)[:HANDLES_OF_A_CLIENT])
+            wanted = [] if _has_open(own, lead, known) else self._handles(own)[:HANDLES_OF_A_CLIENT]
             if not unread.isdisjoint(lead.contacts) or len(wanted) > requests:
                 continue
             requests -= len(wanted)
@@ -95,8 +95,10 @@ class TwinSearch:
                 found.contacts[contact_id] = contact
         return requests
 
-    def _handles(self, contacts: Collection[Contact]) -> frozenset[Handle]:
-        return frozenset(handle for contact in contacts for handle in handles(contact, self._country))
+    def _handles(self, contacts: Iterable[Contact]) -> list[Handle]:
+        """Those of the first contact first."""
+        found = (handle for contact in contacts for handle in sorted(handles(contact, self._country), key=str))
+        return list(dict.fromkeys(found))
 
     def _holders(self, contacts: Collection[Contact]) -> dict[Handle, list[Contact]]:
         """Who of these has a phone or an e-mail: two requests of one client in «Неразобранное» find each other only
@@ -122,16 +124,30 @@ class TwinSearch:
                 why = likeness(me, contact, self._country)
                 if why is None:
                     continue
-                sure = why is Likeness.SAME_CONTACT or names_agree(me.name, contact.name)
-                for lead_id in contact.leads:
-                    if lead_id != lead.id and lead_id in known and not _is_better(twins.get(lead_id), why, sure):
-                        twins[lead_id] = Twin(known[lead_id], why, sure)
+                may_be_sure = _is_main(me, lead) and (
+                    why is Likeness.SAME_CONTACT or names_agree(me.name, contact.name)
+                )
+                for other in (known[lead_id] for lead_id in contact.leads if lead_id != lead.id and lead_id in known):
+                    sure = may_be_sure and _is_main(contact, other)
+                    if not _is_better(twins.get(other.id), why, sure):
+                        twins[other.id] = Twin(other, why, sure)
         return sorted(twins.values(), key=lambda twin: (twin.lead.updated_at, twin.lead.id), reverse=True)
 
 
 def _has_open(contacts: Collection[Contact], lead: Lead, known: Mapping[int, Lead]) -> bool:
-    others = (lead_id for contact in contacts for lead_id in contact.leads if lead_id != lead.id)
-    return any(lead_id in known and not known[lead_id].is_closed for lead_id in others)
+    """Whether the main contact is the main contact of another open lead."""
+    others = (
+        known[lead_id]
+        for contact in contacts
+        if _is_main(contact, lead)
+        for lead_id in contact.leads
+        if lead_id != lead.id and lead_id in known
+    )
+    return any(other.contacts[:1] == lead.contacts[:1] and not other.is_closed for other in others)
+
+
+def _is_main(contact: Contact, lead: Lead) -> bool:
+    return lead.contacts[:1] == (contact.id,)
 
 
 def _is_better(standing: Twin | None, why: Likeness, sure: bool) -> bool:

@@ -15,11 +15,13 @@ from functions.qualify_router.merge_plan import gain
 from functions.qualify_router.merge_writing import EPOCH
 from functions.qualify_router.merging import Choice, Leave, MergeInto, Suggest, choose
 from functions.qualify_router.undoing import Undoing
-from functions.shared.clock import Clock, SystemClock
+from functions.shared import runtime
+from functions.shared.clock import Clock
 from functions.shared.crm import Lead
 from functions.shared.department import Department
 from functions.shared.merge import Merge, State
 from functions.shared.twins import TwinSearch
+from infra.cli.merge_words import english_reason, in_english
 from infra.cli.records import Endpoint, Records, TableName, explained, open_records
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def list_merges(
     """Show the merges of the last days, the latest first; dry runs too."""
     records = open_records(table, endpoint)
     department = records.departments.current()
-    today = SystemClock().now().astimezone(department.timezone).date()
+    today = runtime.current().clock.now().astimezone(department.timezone).date()
     merges = records.merges.of_days((today - timedelta(days=back)).isoformat() for back in range(days))
     if as_json:
         print(json.dumps([_as_json(merge) for merge in merges], indent=2, ensure_ascii=False))
@@ -79,7 +81,7 @@ def undo_merges(
     endpoint: Endpoint = None,
 ) -> None:
     """Make merged leads leads of their own again. Safe to repeat: what was interrupted is completed."""
-    records, clock = open_records(table, endpoint), SystemClock()
+    records, clock = open_records(table, endpoint), runtime.current().clock
     department = records.departments.current()
     merges = _merges_of_day(records, day) if day else [_merge_of(records, lead_id) for lead_id in lead_ids or []]
     if bool(day) == bool(lead_ids):
@@ -108,8 +110,9 @@ def preview(
     endpoint: Endpoint = None,
 ) -> None:
     """Say what would be merged into what, and what would go over; nothing is written."""
-    records, clock = open_records(table, endpoint), SystemClock()
-    department, amocrm = records.departments.current(), open_amocrm(base_url, token, clock)
+    records = open_records(table, endpoint)
+    amocrm = open_amocrm(base_url, token, runtime.current().clock)
+    department = in_english(records.departments.current())
     leads = amocrm.leads(lead_ids)
     for missing in sorted(set(lead_ids) - leads.keys()):
         print(f"{missing}: there is no such lead.")
@@ -197,7 +200,8 @@ def _print_table(merges: Iterable[Merge], department: Department) -> None:
     table = Table("when", "lead", "went into", "because", "state", "what the other got")
     for merge in merges:
         when = f"{merge.at.astimezone(department.timezone):%Y-%m-%d %H:%M}"
-        state = f"{merge.state.value}: {merge.reason}" if merge.reason else merge.state.value
+        reason = english_reason(merge.reason, department)
+        state = f"{merge.state.value}: {reason}" if reason else merge.state.value
         table.add_row(when, str(merge.duplicate_id), str(merge.survivor_id), merge.why.value, state, _added(merge))
     Console(markup=False).print(table)  # names of tags are the firm's, and may hold brackets
 

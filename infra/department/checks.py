@@ -10,11 +10,12 @@ from functions.shared.department import MergeMode
 from functions.shared.errors import Finding
 from infra.department.document import Document, Path, dotted
 from infra.department.findings import choice
-from infra.department.machine import Mistake, mistakes_between, mistakes_of, mistakes_of_all
-from infra.department.plan import PipelinePlan
+from infra.department.machine import Mistake, mistakes_at_entries, mistakes_between, mistakes_in_circles, mistakes_of
+from infra.department.plan import PipelinePlan, plan_pipelines
 from infra.department.preset import MODELS
-from infra.department.routes import Routes
+from infra.department.routes import Routes, read_routes
 from infra.department.schema import DepartmentSpec, RoutingSpec
+from infra.department.ways import missing_ways
 
 _UNREAD = ("meetings", "aftercare")
 
@@ -56,26 +57,33 @@ def _members(document: Document, team: str, members: list[Any], channels: list[s
                 yield Finding(dotted(place), document.line(place), repr(channel), choice(channel, channels))
 
 
-def state_machine(read: Routes, spec: RoutingSpec, document: Document) -> Iterator[Finding]:
-    """What is wrong with the routes that could be read, alone and with each other."""
-    found = [mistake for route in read.routes for mistake in mistakes_of(route)]
-    found += mistakes_between(read.routes, spec.routes)
+def state_machine(
+    read: Routes, spec: RoutingSpec, pipelines: tuple[PipelinePlan, ...], document: Document
+) -> Iterator[Finding]:
+    """What is wrong with the routes, alone and with each other; of broken ones as far as they could be read."""
+    known = [*read.routes, *read.broken]
+    found = [mistake for route in known for mistake in mistakes_of(route)]
+    found += mistakes_between(known, spec.routes)
+    found += mistakes_at_entries(known, pipelines, spec.distribute.pipelines, spec.routes)
+    named = {step for mistake in found for step in mistake.path[1:2]}
+    found += mistakes_in_circles([route for route in read.routes if route.id not in named], pipelines, spec.routes)
     return (_finding(mistake, document) for mistake in found)
 
 
-def whole_machine(
-    read: Routes, spec: RoutingSpec, pipelines: tuple[PipelinePlan, ...], document: Document
-) -> Iterator[Finding]:
-    """What is wrong with all routes together; says something only where each of them is right."""
-    mistakes = mistakes_of_all(read.routes, pipelines, spec.distribute.pipelines, spec.routes)
+def whole_machine(read: Routes, spec: RoutingSpec, document: Document) -> Iterator[Finding]:
+    """What is missing in all routes together; says something only where each of them is right."""
+    whole = RoutingSpec()
+    preset = read_routes(whole, plan_pipelines(whole), Document()).routes
+    mistakes = missing_ways(read.routes, preset, spec.routes, spec.distribute.pipelines)
     return (_finding(mistake, document) for mistake in mistakes)
 
 
 def _finding(mistake: Mistake, document: Document) -> Finding:
-    is_given = mistake.path[:1] in document.lines
-    return Finding(
-        dotted(mistake.path), document.line(mistake.path) if is_given else None, mistake.value, mistake.remedy
-    )
+    """A route of the preset need not stand in the file: then its stages are what makes it wrong."""
+    path = mistake.path
+    shown = path if path[:2] in document.lines or path[:1] != ("routes",) else ("pipelines",)
+    line = document.line(shown) if shown[:1] in document.lines else document.lines.get(("distribute",))
+    return Finding(dotted(path), line, mistake.value, mistake.remedy)
 
 
 def notices(spec: DepartmentSpec, document: Document) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,7 +15,8 @@ from infra.department.findings import findings_of
 from infra.department.plan import PipelinePlan, plan_pipelines
 from infra.department.preset import ANSWER_FIELD, ANSWERS, LOSS_REASONS, ORIGIN_FIELD
 from infra.department.routes import Routes, read_routes
-from infra.department.schema import DepartmentSpec, RoutingSpec
+from infra.department.salvage import Right, what_is_right
+from infra.department.schema import DepartmentSpec
 
 
 @dataclass(frozen=True)
@@ -122,38 +122,27 @@ def load(source: Path | str) -> DepartmentFile:
             spec = DepartmentSpec.model_validate(document.data)
         except ValidationError as error:
             findings += findings_of(error, document)
-            routes = _routes(_what_is_right(document.data, error), document, is_whole=False)
+            routes = _routes(what_is_right(document.data, error), document)
         else:
-            routes = _routes(spec, document, is_whole=True)
+            routes = _routes(Right(spec), document)
     findings += routes.findings
     if spec is None or findings:
         raise DepartmentInvalid(sorted(findings, key=lambda finding: finding.line or 0))
     return DepartmentFile(spec, document, tuple(routes.routes), (*checks.notices(spec, document), *routes.notices))
 
 
-def _routes(spec: RoutingSpec | None, document: Document, *, is_whole: bool) -> Routes:
+def _routes(right: Right, document: Document) -> Routes:
     """The routes with all that is wrong about them. Where some are missing, nobody can say that a way is missing."""
+    spec = right.spec
     if spec is None:
         return Routes()
     pipelines = plan_pipelines(spec)
-    routes = read_routes(spec, pipelines, document)
-    routes.findings += [*checks.name_clashes(pipelines, document), *checks.state_machine(routes, spec, document)]
-    if is_whole and not routes.findings:
-        routes.findings += checks.whole_machine(routes, spec, pipelines, document)
+    routes = read_routes(spec, pipelines, document, right.spoilt)
+    routes.findings += checks.name_clashes(pipelines, document)
+    routes.findings += checks.state_machine(routes, spec, pipelines, document)
+    if right.is_whole and not routes.findings:
+        routes.findings += checks.whole_machine(routes, spec, document)
     return routes
-
-
-def _what_is_right(data: dict[str, Any], error: ValidationError) -> RoutingSpec | None:
-    """What the routes depend on without the routes that are wrong, so that the others are checked in the same go; None
-    if something else of it is wrong."""
-    wrong = {step[1] for step in (detail["loc"] for detail in error.errors()) if step[0] == "routes" and len(step) > 1}
-    kept = {name: data[name] for name in RoutingSpec.model_fields if name in data}
-    if isinstance(kept.get("routes"), dict):
-        kept["routes"] = {name: route for name, route in kept["routes"].items() if name not in wrong}
-    try:
-        return RoutingSpec.model_validate(kept)
-    except ValidationError:
-        return None
 
 
 def _text_of(path: Path) -> str:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from functions.shared.errors import Finding
 from infra.department import schema
 from infra.department.document import Document, Path, dotted
+from infra.department.preset_routes import preset_routes
 from infra.department.suggest import nearest
 
 _REMEDIES = {
@@ -100,11 +101,19 @@ def _remedy(detail: ErrorDetails, path: Path) -> str:
         return f"write {context['le']} or less"
     if name == "members" and kind in ("too_short", "tuple_type"):
         return f"name at least one member, {_EXAMPLES['members']}"
+    if kind == "too_short" and name == "when":
+        return _no_trigger(str(path[1]))
     if kind == "too_short":
         return "name at least one, or leave it out for the default"
     if kind == "string_too_long":
         return f"shorten it to {context['max_length']} characters"
     return _REMEDIES.get(kind, detail["msg"])
+
+
+def _no_trigger(route: str) -> str:
+    example = "name what starts it, such as {stage: main.offer, after: 14d}"
+    is_preset = route in preset_routes("ru")
+    return f"{example}; to switch the route off write {route}: off instead of its keys" if is_preset else example
 
 
 def _unknown_key(name: str, parent: Path) -> str:

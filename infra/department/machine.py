@@ -1,19 +1,14 @@
-"""The routes as a state machine: what is wrong with one of them, with two together, and with the whole. Pure.
-
-People move cards freely within a pipeline and close them; between the pipelines only routes lead.
-"""
+"""The routes as a state machine: what is wrong with one of them, with two together, and with chains of them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import combinations
+from itertools import combinations, permutations
 
 from functions.shared.department import (
     AFTERCARE,
-    EXCHANGE,
-    MAIN,
     WARM_UP,
     Kind,
     Place,
@@ -25,20 +20,6 @@ from infra.department.document import Path
 from infra.department.plan import PipelinePlan
 
 AT_ONCE = timedelta()
-
-_WAYS_IN = {
-    MAIN: "qualified: {when: {stage: exchange.<stage>}, move: main}",
-    AFTERCARE: "won: {when: {stage: main.won}, copy: aftercare}",
-    WARM_UP: "not_ready: {when: {stage: main.<stage>}, move: warm_up}",
-}
-"""An example for each pipeline but the exchange: there requests come in from outside, given out or not."""
-
-_WAYS_OUT = {
-    EXCHANGE: "qualified: {when: {stage: exchange.<stage>}, move: main}",
-    MAIN: "won: {when: {stage: main.won}, copy: aftercare}",
-    WARM_UP: "warmed: {when: {stage: warm_up.<stage>}, move: back}",
-}
-"""An example for each pipeline but aftercare, where a client stays."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +42,7 @@ def mistakes_of(route: Route) -> Iterator[Mistake]:
         yield _in(route, "'back'", remedy, "move")
     if route.kind is Kind.COPY and route.to and any(trigger.role == route.to.role for trigger in route.when):
         yield _in(route, f"'{route.to}'", "a copy goes to another pipeline; within one use move", "copy")
-    if route.kind in (Kind.CLOSE, Kind.MERGE) and any(_is_closed(trigger) for trigger in route.when):
+    if route.kind in (Kind.CLOSE, Kind.MERGE) and any(is_closed(trigger) for trigger in route.when):
         yield _in(route, "the lead is closed already", "move or copy it, or set a task", route.kind.value)
     if any(_is_target(route, trigger) for trigger in route.when):
         remedy = "it would start itself again and again: choose a target where it does not hold"
@@ -72,10 +53,10 @@ def _trigger_mistakes(route: Route, trigger: Trigger) -> Iterator[Mistake]:
     if trigger.stage is None and trigger.answer is None and trigger.after is None:
         remedy = "no lead could stay there: add answer: or after:, or name a stage"
         yield _in(route, f"all of {trigger.role}, at once", remedy, "when")
-    if trigger.after is not None and _is_closed(trigger):
+    if trigger.after is not None and is_closed(trigger):
         remedy = "closed leads are not watched: leave after: out, or name a stage that is not closed"
         yield _in(route, f"after: in {_where(trigger)}", remedy, "when")
-    if trigger.answer is not None and _is_closed(trigger):
+    if trigger.answer is not None and is_closed(trigger):
         remedy = "the field stays filled on a lead that was closed by it: leave answer: out"
         yield _in(route, f"answer: in {_where(trigger)}", remedy, "when")
     if trigger.answer is not None and trigger.role == AFTERCARE:
@@ -89,66 +70,49 @@ def mistakes_between(routes: Sequence[Route], is_in_file: Collection[str]) -> It
         common = [trigger for trigger in one.when if trigger in other.when]
         if common:
             shown, named = (one, other) if one.id in is_in_file and other.id not in is_in_file else (other, one)
-            off = f", or switch that one off with `{named.id}: off`" if named.id not in is_in_file else ""
-            remedy = f"{named.id} has this trigger too: a lead can go one way only, change one of them{off}"
-            yield _in(shown, _where(common[0]), remedy, "when")
-    for early in filter(_leads_away, routes):
-        for late in routes:
-            beaten = next((b for b in late.when if any(_is_faster(a, b) for a in early.when)), None)
-            if early is not late and beaten is not None:
-                value = f"its trigger in {_where(beaten)} never comes about: {early.id} has taken the lead away by then"
-                yield _in(late, value, f"change the trigger of {late.id} or of {early.id}", "when")
-    for route in filter(_leads_away, routes):
+            remedy = f"{named.id} has this trigger too: a lead can go one way only, change one of them"
+            yield _in(shown, _places(common), remedy + _or_off(named, is_in_file), "when")
+    for early, late in permutations(routes, 2):
+        beaten = [b for b in late.when if any(_is_faster(a, b) for a in early.when)]
+        if beaten and leads_away(early):
+            yield _beaten(early, late, _places(beaten), is_in_file)
+    for route in filter(leads_away, routes):
         if any(_is_faster(a, b) for a, b in combinations(route.when, 2)):
             yield _in(route, "has a trigger that never comes about: another one is faster", "keep the faster", "when")
 
 
-def mistakes_of_all(
+def _beaten(early: Route, late: Route, where: str, is_in_file: Collection[str]) -> Mistake:
+    remedy = f"change the trigger of {late.id} or of {early.id}"
+    if late.id in is_in_file or early.id not in is_in_file:
+        value = f"its trigger in {where} never comes about: {early.id} has taken the lead away by then"
+        return _in(late, value, remedy, "when")
+    value = f"takes the lead away before {late.id} begins in {where}"
+    return _in(early, value, remedy + _or_off(late, is_in_file), "when")
+
+
+def _or_off(route: Route, is_in_file: Collection[str]) -> str:
+    return "" if route.id in is_in_file else f", or switch that one off with `{route.id}: off`"
+
+
+def mistakes_at_entries(
     routes: Sequence[Route], pipelines: Sequence[PipelinePlan], arrivals: Collection[str], is_in_file: Collection[str]
 ) -> Iterator[Mistake]:
-    """What is wrong with the machine as a whole. `arrivals` are the roles of the pipelines in which leads come in."""
-    reached = _reached(routes, arrivals)
-    for role in sorted(_WAYS_IN.keys() - reached):
-        remedy = f"add a route that leads there, such as {_WAYS_IN[role]}; or name it in distribute: pipelines"
-        yield Mistake(("pipelines", role), "no lead can come there", remedy)
-    for role in sorted(_WAYS_OUT.keys() & reached):
-        if not _has_way_out(routes, role):
-            remedy = f"add a route, such as {_WAYS_OUT[role]}"
-            yield Mistake(("pipelines", role), "leads come in and no route leads out", remedy)
+    """Routes that take leads away where they come in. `arrivals` are the roles of the pipelines they come in."""
     for role, entry in ((plan.role, plan.stages[0].key) for plan in pipelines if plan.role in arrivals):
         for route in routes:
-            if _leads_away(route) and Trigger(role, entry) in route.when:
+            if leads_away(route) and Trigger(role, entry) in route.when:
                 remedy = f"new leads come in there and would be gone at once: put another stage of {role} first"
-                yield _in(route, f"starts in {role}.{entry}", remedy, "when")
-    yield from (_circle_mistake(circle, is_in_file) for circle in circles(routes, pipelines))
+                if route.id in is_in_file:
+                    yield _in(route, f"starts in {role}.{entry}", remedy, "when")
+                else:
+                    yield Mistake(("pipelines", role, "stages"), f"begin with {entry}, where {route.id} starts", remedy)
 
 
-def _reached(routes: Iterable[Route], arrivals: Collection[str]) -> set[str]:
-    """Roles of the pipelines into which leads come. `back` only returns to where the lead has been; one that began in
-    warm-up goes to the exchange."""
-    reached = set(arrivals)
-    routes = list(routes)
-    for _ in range(4):  # a path visits each of the four pipelines once at most
-        for route in routes:
-            if any(trigger.role in reached for trigger in route.when):
-                reached |= {place.role for place in (route.to, route.then) if place}
-                reached |= {EXCHANGE} if route.kind is Kind.BACK and WARM_UP in arrivals else set()
-    return reached
-
-
-def _has_way_out(routes: Iterable[Route], role: str) -> bool:
-    """Does a route take leads out of there? In the exchange and in warm-up not only those that somebody closed."""
-    return any(
-        trigger.role == role
-        and (role == MAIN or not _is_closed(trigger))
-        and not (route.kind is Kind.TASK or (route.kind is Kind.MOVE and _stays_in(route, role)))
-        for route in routes
-        for trigger in route.when
-    )
-
-
-def _stays_in(route: Route, role: str) -> bool:
-    return route.to is not None and route.to.role == role and not route.to.is_closed
+def mistakes_in_circles(
+    routes: Sequence[Route], pipelines: Sequence[PipelinePlan], is_in_file: Collection[str]
+) -> Iterator[Mistake]:
+    """Routes that go on by themselves and lead back to where they began."""
+    return (_circle_mistake(circle, is_in_file) for circle in circles(routes, pipelines))
 
 
 def _circle_mistake(circle: Circle, is_in_file: Collection[str]) -> Mistake:
@@ -160,7 +124,7 @@ def _circle_mistake(circle: Circle, is_in_file: Collection[str]) -> Mistake:
     return _in(shown, f"the routes {', '.join(names)} go round in a circle: {way}", remedy)
 
 
-def _leads_away(route: Route) -> bool:
+def leads_away(route: Route) -> bool:
     return route.kind is not Kind.TASK and (route.kind is not Kind.COPY or route.then is not None)
 
 
@@ -179,15 +143,23 @@ def _is_target(route: Route, trigger: Trigger) -> bool:
     target = route.then if route.kind is Kind.COPY else route.to
     if target is None:
         return False
-    return target == here or (here is None and trigger.answer is None and _stays_in(route, trigger.role))
+    return target == here or (here is None and trigger.answer is None and stays_in(route, trigger.role))
 
 
-def _is_closed(trigger: Trigger) -> bool:
+def stays_in(route: Route, role: str) -> bool:
+    return route.to is not None and route.to.role == role and not route.to.is_closed
+
+
+def is_closed(trigger: Trigger) -> bool:
     return trigger.stage is not None and Place(trigger.role, trigger.stage).is_closed
 
 
 def _where(trigger: Trigger) -> str:
     return str(Place(trigger.role, trigger.stage)) if trigger.stage else trigger.role
+
+
+def _places(triggers: Iterable[Trigger]) -> str:
+    return ", ".join(dict.fromkeys(map(_where, triggers)))
 
 
 def _in(route: Route, value: str, remedy: str, *keys: str) -> Mistake:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from functions.shared.department import LOST_STAGE, UNSORTED_STAGE, WON_STAGE, Kind, Place, Route, RouteTask, Trigger
@@ -19,18 +19,27 @@ ACTIONS = {"move": "move", "close": "close", "merge": "merge", "copy_to": "copy"
 
 @dataclass
 class Routes:
-    """What was read: `routes` are those in force, `findings` what is wrong, `notices` what their owner should know,
-    `lacking` the stages that the firm does not have, each with the names of the preset's routes that want it."""
+    """What was read: `routes` are those in force, `broken` those in which something is wrong, as far as they could be
+    read, `findings` what is wrong, `notices` what their owner should know, `lacking` the stages that the firm does not
+    have, each with the names of the preset's routes that want it."""
 
     routes: list[Route] = field(default_factory=list)
+    broken: list[Route] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     lacking: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read_routes(spec: RoutingSpec, pipelines: tuple[PipelinePlan, ...], document: Document) -> Routes:
+def read_routes(
+    spec: RoutingSpec,
+    pipelines: tuple[PipelinePlan, ...],
+    document: Document,
+    spoilt: Mapping[str, Collection[str]] | None = None,
+) -> Routes:
     """The preset's routes first, in its order, then the firm's own. A preset route that speaks of a stage which the
-    firm does not have is left out with a notice; a route of the file that does so is a finding."""
+    firm does not have is left out with a notice; a route of the file that does so is a finding. `spoilt` are routes of
+    which `spec` lacks something that is wrong in the file, with the keys: nobody misses these in them."""
+    spoilt = spoilt or {}
     read = Routes()
     presets = {name: RouteSpec.model_validate(route) for name, route in preset_routes(spec.language).items()}
     for name, given in spec.routes.items():
@@ -40,9 +49,8 @@ def read_routes(spec: RoutingSpec, pipelines: tuple[PipelinePlan, ...], document
             read.findings.append(Finding(dotted(path), document.line(path), "is no route", remedy))
     for name in [*presets, *(name for name in spec.routes if name not in presets)]:
         if name not in spec.routes or spec.routes[name] is not None:
-            route = _Reader(name, presets.get(name), spec.routes.get(name), pipelines, document, read).route()
-            if route is not None:
-                read.routes.append(route)
+            own = _Own(spec.routes.get(name), frozenset(spoilt.get(name, ())))
+            _Reader(name, presets.get(name), own, pipelines, document, read).read()
     read.notices += _left_out(read.lacking, document)
     read.notices += _abandoned(spec, presets, read.routes, pipelines, document)
     return read
@@ -74,67 +82,79 @@ def _abandoned(
                 yield Finding(dotted(path), document.line(path), "is off", remedy)
 
 
+@dataclass(frozen=True)
+class _Own:
+    """What the file says of a route, and the keys that had to be left out of it."""
+
+    spec: RouteSpec | None
+    spoilt: frozenset[str]
+
+
 class _Reader:
-    """Reads one route. A part of it is the firm's own if the file names it, else the preset's."""
+    """Reads one route, and goes on after a mistake, so that all of them are told. A part of it is the firm's own if the
+    file names it, else the preset's."""
 
     def __init__(
         self,
         name: str,
         preset: RouteSpec | None,
-        given: RouteSpec | None,
+        own: _Own,
         pipelines: tuple[PipelinePlan, ...],
         document: Document,
         read: Routes,
     ) -> None:
         self._name = name
         self._has_preset = preset is not None
-        self._spec = _overridden(preset, given)
-        self._own = given.model_fields_set if given else frozenset()
+        self._spec = _overridden(preset, own.spec)
+        self._own = own.spec.model_fields_set if own.spec else frozenset()
+        self._spoilt = own.spoilt
+        self._is_left_out = False
         self._stages = {plan.role: [stage.key for stage in plan.stages] for plan in pipelines}
         self._document = document
         self._read = read
 
-    def route(self) -> Route | None:
-        """None for a route that is wrong, or that is left out; then it is said why."""
+    def read(self) -> None:
+        """Into the routes in force, or among the broken ones, or nowhere if it is left out; then it is said why."""
         known = len(self._read.findings)
         kind, to, then = self._action()
         when = self._triggers()
         task = self._task()
-        if len(self._read.findings) > known or kind is None or when is None:
-            return None
-        return Route(self._name, when, kind, to, then, self._spec.close or "", task)
+        route = Route(self._name, when, kind, to, then, self._spec.close or "", task)
+        if self._spoilt or len(self._read.findings) > known:
+            self._read.broken.append(route)
+        elif when and not self._is_left_out:
+            self._read.routes.append(route)
 
-    def _action(self) -> tuple[Kind | None, Place | None, Place | None]:
-        """What it does, its target, and where the lead itself goes after a copy; no kind where that is not right."""
+    def _action(self) -> tuple[Kind, Place | None, Place | None]:
+        """What it does, its target, and where the lead itself goes after a copy; a task alone where that is unclear."""
         spec = self._spec
         actions = [key for attribute, key in ACTIONS.items() if getattr(spec, attribute) is not None]
-        if self._is_unclear(actions):
-            return None, None, None
-        if spec.move is not None and spec.move != "back":
-            to = self._target("move", spec.move)
-            return (Kind.MOVE if to else None), to, None
-        if spec.copy_to is not None:
-            to = self._target("copy_to", spec.copy_to)
-            then = self._target("then", spec.then) if spec.then else None
-            return (Kind.COPY if to and (then or not spec.then) else None), to, then
-        without_target = {"move": Kind.BACK, "close": Kind.CLOSE, "merge": Kind.MERGE}
-        return (without_target[actions[0]] if actions else Kind.TASK), None, None
+        move = self._target("move", spec.move) if spec.move not in (None, "back") else None
+        copy = self._target("copy_to", spec.copy_to)
+        then = self._target("then", spec.then) if spec.copy_to is not None else None
+        if self._is_unclear(actions) or not actions:
+            return Kind.TASK, None, None
+        kind = Kind.BACK if spec.move == "back" else Kind(actions[0])
+        return kind, move or copy, then
 
     def _is_unclear(self, actions: list[str]) -> bool:
         if len(actions) > 1:
             self._find((), f"has {' and '.join(actions)}", "keep one of them: a route does one thing with the lead")
-        elif self._spec.then is not None and self._spec.copy_to is None:
+        if self._spoilt:
+            return len(actions) > 1
+        if self._spec.then is not None and self._spec.copy_to is None:
             self._find(("then",), repr(self._spec.then), "then goes with copy only; to take the lead there use move")
         elif not actions and self._spec.task is None:
             self._find((), "does nothing", "add one of move, close, merge, copy, or a task")
-        else:
-            return False
-        return True
+        return len(actions) > 1
 
-    def _target(self, attribute: str, text: str) -> Place | None:
+    def _target(self, attribute: str, text: str | None) -> Place | None:
+        if text is None:
+            return None
         key = ACTIONS.get(attribute, attribute)
         place = self._place(attribute, (key,), text, is_entry_meant=True)
         if place is None:
+            self._is_left_out = True
             return None
         if place.stage == LOST_STAGE:
             self._find((key,), repr(text), "to lose a lead say why, with close: and a loss reason, such as no_need")
@@ -142,24 +162,28 @@ class _Reader:
             self._find((key,), repr(text), "a copy is new work: name a stage that is not closed")
         return place
 
-    def _triggers(self) -> tuple[Trigger, ...] | None:
-        """None where nothing starts the route."""
+    def _triggers(self) -> tuple[Trigger, ...]:
+        """Empty where nothing starts the route."""
         given = self._spec.when
+        if self._spoilt and (given is None or ("when" in self._spoilt and "when" not in self._own)):
+            return ()  # what the file says is wrong, and the preset's triggers are not meant
         if given is None:
             guess = "" if self._has_preset else "; without it only a route of the preset can be changed"
             self._find((), "has no when", f"say what starts it, such as when: {{stage: main.offer, after: 14d}}{guess}")
-            return None
+            return ()
         triggers = [self._trigger(number, spec) for number, spec in enumerate(given)]
         found = tuple(trigger for trigger in triggers if trigger is not None)
         if not found and self._own and "when" not in self._own:
             self._find((), "has no when that fits the pipelines", "say what starts it: add when:")
-        return found or None
+        return found
 
     def _trigger(self, number: int, spec: TriggerSpec) -> Trigger | None:
         path = ("when", number)
         if (spec.stage is None) == (spec.within is None):
             value = "names no stage" if spec.stage is None else "has stage and in"
             self._find(path, value, "name a stage, such as stage: main.offer, or a whole pipeline, such as in: main")
+            if spec.stage is not None:
+                self._place("when", (*path, "stage"), spec.stage, is_entry_meant=False)
             return None
         if spec.stage is None:
             assert spec.within is not None

@@ -70,8 +70,9 @@ class LocalStack:
         self._ports = ports
         self._empty = empty
         self.clock = VirtualClock(start)
-        subdomain = department.spec.amocrm.account.partition(".")[0]
-        self.world = World(self.clock, subdomain=subdomain, timezone=str(department.spec.timezone))
+        subdomain, _, domain = department.spec.amocrm.account.partition(".")
+        zone = str(department.spec.timezone)
+        self.world = World(self.clock, subdomain=subdomain, domain=domain, timezone=zone)
         self._amocrm = create_amocrm(self.world)
         self._courier = HookCourier(self.world, self.clock, self._post_hook)
         self._post: Post | None = None

@@ -104,12 +104,13 @@ def test_an_open_decision_is_taken_over_by_one_when_its_lease_is_over(store):
 def test_every_cause_of_a_lead_is_decided_once(store):
     crossed = HandOver("exchange.qualified", previous_owner=11)
     _, (arrival,) = decided(store, 1)
-    _, (first,) = decided(store, 1, cause="route#1", handed_over=crossed)
+    _, (first,) = decided(store, 1, cause="route#1", handed_over=crossed, predecessors=(12, 11))
     _, (second,) = decided(store, 1, cause="route#2", handed_over=crossed)
 
     with pytest.raises(AlreadyDecided):
         decided(store, 1, cause="route#1")
     assert store.decided([1], "route#1") == {1: first}
+    assert first.predecessors == (12, 11)
     assert store.of_leads([1, 2]) == {1: [arrival, first, second], 2: []}
 
 

@@ -79,6 +79,29 @@ def test_a_shared_phone_with_other_names_says_twins_but_decides_nothing(desk):
     assert twins_of(desk, lead.id) == (first.id,)
 
 
+def test_the_manager_of_an_agents_other_clients_is_not_the_own_manager_of_this_one(desk):
+    """GIVEN an agent on the cards of two clients, whose contact belongs to a manager of the desk too."""
+    agent = client(desk, "+79995550000", "Агент", responsible_user_id=BORIS)
+    theirs = client(desk, "+79995550001", "Мария")
+    first = desk.amocrm.add_lead(responsible_user_id=BORIS, contacts=[theirs.id, agent.id])
+    lead = new_lead(desk, client(desk), agent)
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.assignment(lead.id).mode is Mode.FAIR
+    assert twins_of(desk, lead.id) == (first.id,), "the router may ask a person"
+
+
+def test_the_manager_of_the_main_contact_is_the_own_manager(desk):
+    agent = client(desk, "+79995550000", "Агент", responsible_user_id=ANNA)
+    lead = new_lead(desk, client(desk, responsible_user_id=BORIS), agent)
+
+    desk.hook(lead_hook(lead.id))
+
+    assert desk.amocrm.owner(lead.id) == BORIS
+    assert desk.assignment(lead.id).mode is Mode.OWN_CLIENT
+
+
 def test_a_running_lead_of_the_closers_spends_no_turn_of_the_desk(desk):
     first = running(desk, VERA, client(desk))
     lead = new_lead(desk, client(desk, PHONES[1]))

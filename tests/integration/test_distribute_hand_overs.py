@@ -271,6 +271,77 @@ def test_the_owner_whom_a_person_chooses_while_we_act_stays(desk):
     assert desk.balances("closers") == {}
 
 
+# --- a person changed the owner together with the move, or before it
+
+
+def given_by_us(desk):
+    """A new lead that the desk's fair turn gave to somebody, with a task of his."""
+    lead = desk.amocrm.add_lead(responsible_user_id=1)
+    desk.hook(lead_hook(lead.id))
+    owner = desk.amocrm.owner(lead.id)
+    desk.clock.advance(60)
+    return lead, owner, desk.amocrm.add_task(lead.id, owner, "Перезвонить", desk.clock.now() + timedelta(days=1))
+
+
+@pytest.mark.parametrize("chosen", [VERA, 0, DUTY], ids=["a closer", "a colleague", "the head"])
+def test_the_open_tasks_of_whom_we_gave_it_go_along_though_a_person_changed_the_owner_before(desk, chosen):
+    lead, first, his = given_by_us(desk)
+    theirs = desk.amocrm.add_task(lead.id, INNA, "Проверить", desk.clock.now() + timedelta(days=1))
+    desk.amocrm.human_reassigns(lead.id, chosen or next(each for each in (ANNA, BORIS) if each != first))
+    desk.amocrm.human_moves(lead.id, MAIN_STAGE, MAIN_PIPELINE)
+
+    assert desk.hook(desk.routed(desk.amocrm.see(lead.id))) == []
+
+    owner = desk.amocrm.owner(lead.id)
+    assert owner in ({VERA} if chosen == VERA else {VERA, GLEB})
+    tasks = {task.id: task.responsible_user_id for task in desk.amocrm.tasks_of(lead.id) if not task.is_completed}
+    assert tasks.pop(theirs.id) == INNA, "a third person's"
+    assert his.id in tasks
+    assert set(tasks.values()) == {owner}, "the task that we set for the first answer too"
+
+
+def test_the_note_names_who_had_it_before_not_the_new_owner_whom_a_person_chose(desk):
+    lead, first, _ = given_by_us(desk)
+    desk.amocrm.human_reassigns(lead.id, VERA)
+    desk.amocrm.human_moves(lead.id, MAIN_STAGE, MAIN_PIPELINE)
+
+    desk.hook(desk.routed(desk.amocrm.see(lead.id)))
+
+    name = {ANNA: "Анна", BORIS: "Борис"}[first]
+    assert f"прежний менеджер: {name}." in desk.amocrm.notes_of(lead.id)[-1].text
+
+
+def test_what_goes_along_is_stored_with_the_decision_and_goes_along_when_it_is_resumed(desk):
+    lead, first, his = given_by_us(desk)
+    desk.amocrm.human_reassigns(lead.id, VERA)
+    desk.amocrm.human_moves(lead.id, MAIN_STAGE, MAIN_PIPELINE)
+    message = desk.routed(desk.amocrm.see(lead.id))
+    desk.amocrm.fail_next(AmoCrmUnavailable("502"), on="tasks_since")
+    assert desk.hook(message) != []
+    assert desk.assignment(lead.id, "route#1").predecessors == (first,)
+    desk.pass_lease()
+
+    assert desk.hook(message) == []
+
+    assert {task.id: task.responsible_user_id for task in desk.amocrm.tasks_of(lead.id)}[his.id] == VERA
+
+
+def test_what_a_manager_of_two_teams_ago_has_left_to_do_goes_along_too(desk):
+    lead, first, _ = given_by_us(desk)
+    desk.amocrm.human_moves(lead.id, MAIN_STAGE, MAIN_PIPELINE)
+    desk.hook(desk.routed(desk.amocrm.see(lead.id)))
+    closer = desk.amocrm.owner(lead.id)
+    late = desk.amocrm.add_task(lead.id, first, "Спросить отзыв", desk.clock.now() + timedelta(days=1))
+    desk.clock.advance(60)
+    desk.amocrm.human_moves(lead.id, CARE_STAGE, CARE_PIPELINE)
+
+    told = {"from_place": "main.talk", "to_place": "aftercare.in_care", "team": "care", "previous_owner": closer}
+    assert desk.hook(desk.routed(desk.amocrm.see(lead.id), "route#2", **told)) == []
+
+    assert desk.assignment(lead.id, "route#2").predecessors == (closer, first), "the latest first"
+    assert {task.id: task.responsible_user_id for task in desk.amocrm.tasks_of(lead.id)}[late.id] == INNA
+
+
 # --- the waiting room
 
 

@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.shared.adapters.dynamodb.table import ConditionFailed, Table
-from tests.memory_table import MemoryTable
+from tests.memory_table import MemoryTable, ReservedWord, reserved_words
 
 
 class Word(StrEnum):
@@ -118,6 +119,35 @@ def test_a_condition_holds_here_where_it_holds_in_dynamodb(
 
 def _stands(standing: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if standing is None else row(**standing)
+
+
+@pytest.mark.parametrize(
+    "text", ["state = :a", "attribute_not_exists(Name)", "size(data) = :a", "version IN (:a) OR :a < lead"]
+)
+def test_a_reserved_word_is_refused_as_a_name_in_a_condition(text: str) -> None:
+    with pytest.raises(ReservedWord):
+        MemoryTable().put(row(), text, {":a": 1})
+
+
+@pytest.mark.parametrize(
+    "text", ["SET state = :a", "SET version = status", "SET word = if_not_exists(name, :a)", "REMOVE ttl"]
+)
+def test_a_reserved_word_is_refused_as_a_name_in_an_update(text: str, table: Table) -> None:
+    values = {":a": 1} if ":a" in text else {}
+    for subject, refusal in ((MemoryTable(), ReservedWord), (table, ClientError)):
+        subject.put(row(version=1))
+        with pytest.raises(refusal, match="reserved"):
+            subject.update(KEY, text, values)  # type: ignore[arg-type]
+
+
+def test_a_reserved_word_is_refused_before_any_condition_is_looked_at() -> None:
+    with pytest.raises(ReservedWord):
+        MemoryTable().update(KEY, "SET state = :a", {":a": 1}, "attribute_exists(pk)")  # type: ignore[arg-type]
+
+
+def test_all_573_reserved_words_are_known() -> None:
+    assert len(reserved_words()) == 573
+    assert {"LEAD", "STATE", "NAME", "STATUS", "SOURCE", "DATA", "TTL"} <= reserved_words()
 
 
 UPDATES = [

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from functions.shared import runtime
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.crm import LOST
 from functions.shared.department import MergeMode
 from functions.shared.errors import AmoCrmUnavailable
+from functions.shared.merge import State
+from functions.shared.runtime import Runtime
 from infra.cli import merges as command
 from infra.cli.main import app
 from tests.fakes import ManualClock
@@ -89,6 +94,34 @@ class TestList:
         office.merge((duplicate, survivor))
         assert str(duplicate.id) not in firm.run("list", "--days", "2").stdout
         assert str(duplicate.id) in firm.run("list", "--days", "5").stdout
+
+    def test_today_is_the_day_of_the_department_by_the_clock_that_is_handed_in(self, firm, office, monkeypatch):
+        # 02:30 on the 24th in Yekaterinburg, the 23rd in UTC and in Moscow
+        office.clock.moment = datetime(2026, 11, 23, 21, 30, tzinfo=UTC)
+        office.department = replace(office.department, timezone=ZoneInfo("Asia/Yekaterinburg"))
+        firm.departments.store(office.department)
+        survivor, duplicate = office.lead(), office.duplicate()
+        office.merge((duplicate, survivor))
+        monkeypatch.setattr(runtime, "_installed", Runtime(clock=office.clock))
+        shown = firm.run("list", "--days", "1").stdout
+        assert "2026-11-24 02:30" in shown
+        assert "Today 1 of at most 50" in shown
+        office.clock.advance(24 * 3600)
+        assert "No merges in the last 1 days" in firm.run("list", "--days", "1").stdout
+
+    def test_why_a_merge_was_given_up_is_said_in_english(self, firm, office):
+        said = ("сделку тем временем изменил человек", "amoCRM не принимает изменения: Сделка занята", "как есть")
+        firm.rule(MergeMode.DRY_RUN)
+        for reason in said:
+            duplicate = office.duplicate()
+            office.merge((duplicate, office.lead()))
+            merge = replace(office.entry(duplicate), state=State.PENDING)
+            office.merges.begin([merge], per_day=50)
+            office.merges.refuse(merge, reason)
+        shown = firm.run("list").stdout
+        assert "refused: a person has changed the lead meanwhile" in shown
+        assert "does not take the changes: Сделка занята" in shown
+        assert "refused: как есть" in shown
 
     def test_dry_runs_are_shown_as_such(self, firm, office):
         firm.rule(MergeMode.DRY_RUN)
@@ -193,6 +226,18 @@ class TestPreview:
         asked = firm.run("preview", str(lead.id), "7", "--asked", *AMOCRM).stdout
         assert f"{lead.id}: would be merged into {warm.id}" in asked
         assert "7: there is no such lead." in asked
+
+    def test_it_speaks_english_whatever_the_department_speaks(self, firm, office):
+        client = office.amocrm.add_contact(name="Иван")
+        lead = office.duplicate("exchange.new", contacts=[client.id])
+        office.lead("main.lost", contacts=[client.id])
+        none_running = firm.run("preview", str(lead.id), *AMOCRM).stdout
+        assert none_running == (
+            f"{lead.id}: no duplicate (their other leads are closed or wait to be merged themselves).\n"
+        )
+        firm.rule(MergeMode.OFF)
+        off = firm.run("preview", str(lead.id), *AMOCRM).stdout
+        assert off == f"{lead.id}: no duplicate (merging is switched off).\n"
 
     def test_a_pair_that_was_undone_is_only_suggested(self, firm, office):
         client = office.amocrm.add_contact(name="Иван")

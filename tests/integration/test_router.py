@@ -438,7 +438,7 @@ class TestByHand:
         desk.settle()
         [crossed] = desk.bus.of("LeadRouted")
         assert crossed["hand_over"] is True
-        assert "Источник: site" in notes(desk, lead)[0]
+        assert "Источник: сайт" in notes(desk, lead)[0]
 
 
 class TestHumansWin:

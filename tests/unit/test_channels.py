@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.shared.channels import CHANNELS, PRESET, channel_of
+from functions.shared.channels import CHANNELS, PRESET, channel_name, channel_of
 from functions.shared.crm import Lead, UnsortedItem
 from functions.shared.department import ChannelRule
 
@@ -84,3 +84,13 @@ def test_a_rule_without_a_match_leaves_the_preset() -> None:
 
 def test_the_preset_uses_only_its_own_channels() -> None:
     assert {rule.channel for rule in PRESET} | {"other"} == set(CHANNELS)
+
+
+def test_every_channel_that_is_no_product_has_a_name_in_russian() -> None:
+    products = {"whatsapp", "telegram", "instagram", "vk", "avito"}
+    assert {channel for channel in CHANNELS if channel_name(channel, "ru") == channel} == products
+    assert {channel_name(channel, "en") for channel in CHANNELS} == set(CHANNELS)
+
+
+def test_a_channel_of_the_firm_is_called_as_it_calls_it() -> None:
+    assert channel_name("дилеры", "ru") == channel_name("дилеры", "en") == "дилеры"

@@ -92,10 +92,14 @@ def test_leads_of_one_client_are_known_in_a_batch_by_his_other_leads():
 def test_a_decision_keeps_its_cause_and_where_the_lead_comes_from():
     crossed = HandOver("exchange.qualified", previous_owner=GLEB)
     (assignment,) = decide(
-        LEDGER, make_team(), [make_candidate(1, cause="route#3", handed_over=crossed)], make_moment()
+        LEDGER,
+        make_team(),
+        [make_candidate(1, cause="route#3", handed_over=crossed, predecessors=(VERA,))],
+        make_moment(),
     ).assignments
 
     assert (assignment.cause, assignment.handed_over) == ("route#3", crossed)
+    assert assignment.predecessors == (VERA,)
 
 
 def test_two_leads_of_one_client_in_a_batch_go_to_one_manager():

@@ -224,7 +224,8 @@ class TestMistakes:
             ("won: {mov: aftercare}", "won.mov", "is not known", "did you mean move?"),
             ("won: {copy_to: aftercare}", "won.copy_to", "is not known", "did you mean copy?"),
             ("won: {then: }", "won.then", "is empty", "write a value, or remove the key"),
-            ("won: {when: []}", "won.when", "is empty", "name at least one"),
+            ("won: {when: []}", "won.when", "is empty", "to switch the route off write won: off"),
+            ("x: {when: [], close: spam}", "x.when", "is empty", "name what starts it, such as {stage: main.offer"),
             ("won: {merge: false}", "won.merge", "False", "write true, or remove the key"),
             ("won: {close: not_targt}", "won.close", "'not_targt'", "did you mean not_target?"),
             # triggers
@@ -379,16 +380,34 @@ class TestMistakes:
         assert finding.remedy.startswith("one has this trigger too")
 
     def test_a_pipeline_that_no_lead_can_reach_is_named(self) -> None:
-        finding = only_finding(with_routes("won: off"))
-        assert (finding.where, finding.line, finding.value) == ("pipelines.aftercare", None, "no lead can come there")
-        assert "won: {when: {stage: main.won}, copy: aftercare}" in finding.remedy
+        finding = only_finding(with_routes("not_target: {close: spam}", "won: off"))
+        assert (finding.where, finding.line) == ("routes.won", FIRST + 1)
+        assert finding.value == "is off; nothing brings won leads to aftercare any more: aftercare is unreachable"
+        assert "take that back, or add a route that leads there, such as won: {when: {stage: main.won" in finding.remedy
         assert load(with_routes("won: off", more="distribute: {pipelines: [exchange, aftercare]}\n"))
 
     def test_what_only_a_pipeline_that_nobody_reaches_leads_to_is_not_reached_either(self) -> None:
         # not_ready leads from main to warm-up, but nobody comes to main
         off = [f"{name}: off" for name in ("qualified", "no_information", "repeat_sale")]
         found = findings(with_routes(*off))
-        assert [finding.where for finding in found] == ["pipelines.main", "pipelines.warm_up"]
+        assert [(finding.where, finding.line) for finding in found] == [
+            ("routes.qualified", FIRST),
+            ("routes.no_information", FIRST + 1),
+        ]
+        assert found[0].value.startswith("is off, repeat_sale as well; nothing brings qualified leads to main any more")
+
+    def test_a_way_that_the_file_has_changed_is_shown_where_it_is_changed(self) -> None:
+        finding = only_finding(with_routes("won:", "  move: main.agreement"))
+        assert (finding.where, finding.line) == ("routes.won", FIRST)
+        assert finding.value.startswith("is changed; nothing brings won leads to aftercare any more")
+
+    def test_a_way_that_is_missing_for_the_firm_s_own_stages_is_shown_at_them(self) -> None:
+        stages = "exchange: {stages: {new: Новый}}, main: {stages: {call: Звонок}}, aftercare: {stages: {in_care: Он}}"
+        finding = only_finding(f"{HEAD}pipelines: {{{stages}}}\nroutes: {{no_information: {{close: spam}}}}\n")
+        assert (finding.where, finding.line) == ("routes.no_information", 7)
+        arrivals = "distribute: {pipelines: [exchange, warm_up]}\n"
+        text = HEAD + arrivals + "pipelines:\n  warm_up:\n    stages: {cold: Холодные}\n"
+        assert [(finding.where, finding.line) for finding in findings(text)] == [("pipelines.warm_up", 8)]
 
     def test_back_opens_no_new_way(self) -> None:
         # leads arrive in main alone: who comes back from warm-up comes back there
@@ -399,11 +418,12 @@ class TestMistakes:
         more = "distribute: {pipelines: [warm_up]}\n"
         assert load(HEAD + more)
         off = [f"{name}: off" for name in ("not_target", "in_conversation", "no_information", "qualified")]
-        assert "pipelines.exchange" in [finding.where for finding in findings(with_routes(*off, more=more))]
+        assert "leads come to exchange and no route leads out" in only_finding(with_routes(*off, more=more)).value
 
     def test_a_pipeline_that_leads_enter_and_none_leaves_is_named(self) -> None:
         finding = only_finding(with_routes("warmed: off"))
-        assert (finding.where, finding.value) == ("pipelines.warm_up", "leads come in and no route leads out")
+        assert (finding.where, finding.line) == ("routes.warmed", FIRST)
+        assert finding.value == "is off; leads come to warm_up and no route leads out"
         assert "warmed: {when: {stage: warm_up.<stage>}, move: back}" in finding.remedy
 
     def test_own_stages_without_a_way_out_are_shown_where_they_stand(self) -> None:
@@ -412,7 +432,7 @@ class TestMistakes:
 
     def test_moving_about_within_the_pipeline_is_no_way_out(self) -> None:
         route = "warmed: {move: warm_up.warming}"
-        assert only_finding(with_routes(route)).where == "pipelines.warm_up"
+        assert only_finding(with_routes(route)).where == "routes.warmed"
 
     @pytest.mark.parametrize(
         "routes",
@@ -484,6 +504,74 @@ class TestMistakes:
             more="hop_limit: 0\ncountry: Россия\n",
         )
         assert [finding.line for finding in findings(text)] == [7, 8, 9, 10, 11, 12]
+
+    def test_all_mistakes_of_one_route_are_found_in_one_go(self) -> None:
+        text = with_routes(
+            "x:",
+            "  when:",
+            "    - {stage: mian.offer}",
+            "    - {stage: main.won, after: 3d}",
+            "    - {stage: main.offer, after: 0d}",
+            "    - {in: main}",
+            "  copy: aftercar",
+            "  then: main.offr",
+            "  close: spm",
+            "  task: {text: ''}",
+            "y:",
+            "  when: {in: main, stage: main.offr}",
+            "  move: mian",
+            "  close: spam",
+            "z: {mov: main, then: main.contact}",
+        )
+        assert [(finding.line, finding.where.partition(".")[2], finding.value) for finding in findings(text)] == [
+            (8, "x.when", "after: in main.won"),
+            (8, "x.when", "all of main, at once"),
+            (9, "x.when[1].stage", "'mian.offer'"),
+            (11, "x.when[3].after", "'0d'"),
+            (13, "x.copy", "'aftercar'"),
+            (14, "x.then", "'main.offr'"),
+            (15, "x.close", "'spm'"),
+            (16, "x.task.text", "is empty"),
+            (17, "y", "has move and close"),
+            (18, "y.when", "has stage and in"),
+            (18, "y.when.stage", "'main.offr'"),
+            (19, "y.move", "'mian'"),
+            (21, "z.mov", "is not known"),
+        ]
+
+    def test_a_mistake_elsewhere_hides_none_of_the_routes(self) -> None:
+        text = with_routes("won: off", "x: {when: {stage: main.offer}, move: mian}", more="head: nobody\nmerging: on\n")
+        assert [finding.line for finding in findings(text)] == [FIRST + 1, FIRST + 2, FIRST + 3]
+        wrong_country = with_routes("won: off", more="country: Россия\n")
+        assert [finding.line for finding in findings(wrong_country)] == [FIRST, FIRST + 1]
+
+    def test_what_a_wrong_part_would_have_been_is_not_missed(self) -> None:
+        assert only_finding(with_routes("x: {wen: {stage: main.offer}, move: main}")).where == "routes.x.wen"
+        assert only_finding(with_routes("x: {when: {stage: main.offer}, mov: main}")).where == "routes.x.mov"
+        assert only_finding(with_routes("repeat_sale: {copy: 7, then: aftercare.at_risk}")).where.endswith(".copy")
+        taken = "x: {when: {stage: exchange.qualified}, close: spam}"
+        assert only_finding(with_routes("qualified: {when: {stage: 7}}", taken)).where == "routes.qualified.when.stage"
+        assert only_finding(with_routes("qualified: of", taken)).where == "routes.qualified"
+
+    def test_a_route_of_the_file_that_is_faster_than_one_of_the_preset_is_shown_at_its_own_line(self) -> None:
+        early = "x: {when: {in: warm_up, after: 1d}, move: back}"
+        finding = only_finding(with_routes("not_ready: {move: warm_up}", early))
+        assert (finding.where, finding.line) == ("routes.x.when", FIRST + 1)
+        assert finding.value == "takes the lead away before long_warm_up begins in warm_up"
+        assert finding.remedy.endswith("or switch that one off with `long_warm_up: off`")
+
+    def test_stages_that_make_a_route_of_the_preset_wrong_are_shown_at_their_own_line(self) -> None:
+        stages = "pipelines:\n  exchange:\n    stages: {qualified: Да, new: Новый}\n"
+        finding = only_finding(with_routes("won: {then: main.agreement}", more=stages))
+        assert (finding.where, finding.line) == ("pipelines.exchange.stages", 10)
+        assert finding.value == "begin with qualified, where qualified starts"
+        stages = "pipelines:\n  main:\n    stages: {conditional_refusal: Отказ, offer: Да}\n"
+        finding = only_finding(with_routes("won: {then: main.offer}", more=stages))
+        assert (finding.where, finding.line) == ("routes.refused_qualified", 8)
+
+    def test_every_trigger_that_two_routes_share_is_named(self) -> None:
+        route = "{when: [{stage: main.offer, after: 3d}, {stage: main.contact, after: 3d}], task: {text: a}}"
+        assert only_finding(with_routes(f"one: {route}", f"two: {route}")).value == "main.offer, main.contact"
 
     def test_where_a_route_is_wrong_nothing_is_said_of_missing_ways(self) -> None:
         assert only_finding(with_routes("won: {copy: aftercar}")).where == "routes.won.copy"

@@ -150,6 +150,21 @@ def test_whom_we_gave_it_for_another_team_was_not_chosen_for_this_one():
     assert seen(VERA, past=past).own_managers == ()
 
 
+def test_a_candidate_knows_to_whom_we_gave_it_before_the_latest_first():
+    past = past_of(
+        [
+            decision(owner=ANNA, state=State.APPLIED),
+            decision("route#1", owner=BORIS, state=State.OVERTAKEN),
+            decision("route#2", team="closers", owner=VERA),
+            decision("route#3", owner=GLEB, state=State.WITHDRAWN),
+            decision("route#4", owner=ANNA),
+        ]
+    )
+
+    assert past.owners == (ANNA, VERA)
+    assert seen(past=past).predecessors == (ANNA, VERA)
+
+
 def test_the_router_is_asked_before_the_clients_contact():
     clients = Clients({500: Contact(500, GLEB, MONDAY_NOON)})
 

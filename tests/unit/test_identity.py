@@ -33,6 +33,10 @@ def contact(contact_id: int, name: str = "", phones: tuple[str, ...] = (), email
         "тел. 8 999 123 45 67",
         "tel:+7-999-123-45-67",
         "\u00a08\u2009999\u2011123\u201145\u201167 ",
+        "TEL: 8(999)1234567",
+        "007 999 123-45-67",
+        "00 7 (999) 123-45-67",
+        "8 10 7 999 123-45-67",
     ],
 )
 def test_a_phone_is_the_same_however_it_was_typed(typed):
@@ -65,6 +69,38 @@ def test_a_phone_is_sought_by_the_digits_that_stand_in_every_spelling_of_it(coun
         assert text in "".join(filter(str.isdigit, spelling))
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "0000000000",
+        "1111111111",
+        "+70000000000",
+        "8 (000) 000-00-00",
+        "1234567890",
+        "+7 (123) 456-78-90",
+        "0123456789",
+        "9876543210",
+        "+7 999 999-99-99",
+        "8 900 000 00 00",
+        "89111111111",
+        "007 000 000 00 00",
+    ],
+)
+def test_what_is_typed_to_fill_the_field_is_nobodys_phone(typed):
+    assert phone(typed, "RU") is None
+    assert likeness(contact(1, "Анна", (typed,)), contact(2, "Анна", (typed,)), "RU") is None
+
+
+@pytest.mark.parametrize(("country", "typed"), [("DE", "0000000"), ("US", "(111) 111-1111"), ("BY", "+375 000000000")])
+def test_fillers_are_nobodys_phone_in_other_countries_too(country, typed):
+    assert phone(typed, country) is None
+
+
+@pytest.mark.parametrize("typed", ["+7 999 000-00-00", "8 (495) 777-77-77", "+7 912 345-67-89", "8 800 555-35-35"])
+def test_a_number_that_is_merely_easy_to_remember_is_a_phone(typed):
+    assert phone(typed, "RU")
+
+
 @pytest.mark.parametrize(("country", "typed"), [("UA", "123-45-67"), ("US", "555-1234")])
 def test_a_number_without_its_town_is_none_in_other_countries_too(country, typed):
     assert phone(typed, country) is None
@@ -76,7 +112,10 @@ def test_anything_may_stand_in_a_phone(text, country):
     assert number is None or (number.startswith("+") and phone(number, country) == number)
 
 
-@given(st.integers(9_000_000_000, 9_999_999_999), st.sampled_from(["+7{}", "8{}", "7{}", "8 ({})", "+7 {} доб 7"]))
+MOBILE = st.integers(9_000_000_000, 9_999_999_999).filter(lambda digits: len(set(str(digits)[1:])) > 1)
+
+
+@given(MOBILE, st.sampled_from(["+7{}", "8{}", "7{}", "8 ({})", "+7 {} доб 7"]))
 def test_every_mobile_number_has_one_spelling(digits, spelling):
     assert phone(spelling.format(digits), "RU") == f"+7{digits}"
 
@@ -90,11 +129,103 @@ def test_every_mobile_number_has_one_spelling(digits, spelling):
         ("anna", None),
         ("anna@example", None),
         ("anna@example.com, b@example.com", None),
+        ("mailto:Anna@Example.com", "anna@example.com"),
+        ("info@oknaplus.example", "info@oknaplus.example"),
+        ("mail@oknaplus.example", "mail@oknaplus.example"),
+        ("ivanov@ivanov.ru", "ivanov@ivanov.ru"),
         ("", None),
     ],
 )
 def test_an_email_is_compared_in_lower_case_and_what_is_no_address_is_none(typed, key):
     assert email(typed) == key
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "no@no.ru",
+        "test@test.ru",
+        "test@mail.ru",
+        "mail@mail.ru",
+        "email@email.com",
+        "none@none.com",
+        "none@oknaplus.example",
+        "No-Email@client.ru",
+        "нет@нет.рф",
+        "noreply@avito.ru",
+        "a@a.ru",
+        "123@123.ru",
+        "1@1.com",
+        "mailto:no@no.ru",
+    ],
+)
+def test_what_is_typed_to_fill_the_field_is_nobodys_email(typed):
+    assert email(typed) is None
+    assert likeness(contact(1, "Анна", (), (typed,)), contact(2, "Анна", (), (typed,)), "RU") is None
+
+
+BOTH = {"+79991234567", "+79125556677"}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+7 999 123-45-67, 8 912 555-66-77",
+        "8 (999) 123-45-67; 8 (912) 555-66-77",
+        "89991234567 / 89125556677",
+        "89991234567/89125556677",
+        "+79991234567 +79125556677",
+        "8 999 123 45 67\n8 912 555 66 77",
+        "8 999 123-45-67 или 8 912 555-66-77",
+        "8 999 123-45-67 (мама), 8 912 555-66-77 доб. 12, нет",
+        "tel:+79991234567; 0000000000; 8 912 555 66 77",
+    ],
+)
+def test_several_phones_in_one_value_are_all_handles(typed):
+    assert {handle.value for handle in handles(contact(1, phones=(typed,)), "RU")} == BOTH
+
+
+@pytest.mark.parametrize(
+    ("country", "typed", "number"),
+    [
+        ("DE", "0151/23456789", "+4915123456789"),
+        ("DE", "030 / 12 34 56 78", "+493012345678"),
+        ("RU", "+7 999 123-45-67 / 68", "+79991234567"),
+        ("RU", "8 999 123-45-67, Анна", "+79991234567"),
+        ("RU", "8 999 123-45-67, доб. 12", "+79991234567"),
+    ],
+)
+def test_what_else_stands_in_a_value_makes_no_second_phone(country, typed, number):
+    assert {handle.value for handle in handles(contact(1, phones=(typed,)), country)} == {number}
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("mailto:A@x.ru", {"a@x.ru"}),
+        ("a@x.ru; b@x.ru", {"a@x.ru", "b@x.ru"}),
+        ("a@x.ru, b@x.ru", {"a@x.ru", "b@x.ru"}),
+        ("a@x.ru b@x.ru", {"a@x.ru", "b@x.ru"}),
+        ("a@x.ru/b@x.ru", {"a@x.ru", "b@x.ru"}),
+        ("Иван <a@x.ru>", {"a@x.ru"}),
+        ('"Иванов, Иван" <mailto:a@x.ru>, b@x.ru.', {"a@x.ru", "b@x.ru"}),
+        ("a@x.ru (рабочая)", {"a@x.ru"}),
+        ("mailto:a@x.ru?subject=Заказ", {"a@x.ru"}),
+        ("a@x.ru; no@no.ru", {"a@x.ru"}),
+        ("пишите: @anna", set()),
+    ],
+)
+def test_every_email_of_a_value_is_a_handle(typed, found):
+    assert {handle.value for handle in handles(contact(1, emails=(typed,)), "RU")} == found
+
+
+@given(st.text(max_size=60))
+def test_anything_may_stand_in_the_fields_of_a_contact(text):
+    for handle in handles(contact(1, phones=(text,), emails=(text,)), "RU"):
+        again = (
+            contact(2, phones=(handle.value,)) if handle.kind is Likeness.PHONE else contact(2, emails=(handle.value,))
+        )
+        assert handles(again, "RU") == {handle}
 
 
 def test_handles_are_what_can_be_compared():
@@ -130,6 +261,13 @@ def test_nobody_is_like_another_by_what_is_no_number():
         ("+7 999 123-45-67", "Анна"),
         ("Иванова, Анна", "Анна"),
         ("Иван Иванов (монтаж)", "Иванов Иван"),
+        ("Без имени", "Анна"),
+        ("Unknown", "Анна"),
+        ("Новый контакт", "Анна Иванова"),
+        ("Неизвестно", "Анна"),
+        ("Клиент", "Анна"),
+        ("Анна (новый клиент)", "Анна Иванова"),
+        ("Клиент", "Без имени"),
     ],
 )
 def test_names_agree_when_the_shorter_stands_in_the_longer(one, other):
@@ -139,7 +277,13 @@ def test_names_agree_when_the_shorter_stands_in_the_longer(one, other):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("Анна Иванова", "Пётр Иванов"), ("Анна", "Пётр"), ("Анна Иванова", "Анна Петрова"), ("Аня", "Анна")],
+    [
+        ("Анна Иванова", "Пётр Иванов"),
+        ("Анна", "Пётр"),
+        ("Анна Иванова", "Анна Петрова"),
+        ("Аня", "Анна"),
+        ("Клиент Анна", "Пётр"),
+    ],
 )
 def test_other_names_raise_a_doubt(one, other):
     assert not names_agree(one, other)

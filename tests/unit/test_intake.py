@@ -8,7 +8,6 @@ import pytest
 
 from functions.distribute.intake import Ours, take_in
 from functions.shared.assignment import HandOver
-from functions.shared.batch import Batch, latest
 from functions.shared.events import LeadClosed, LeadRouted
 from functions.shared.inbox import read_batch
 from tests.builders import MONDAY_NOON, bus_message, form, lead_hook, sqs_record, unsorted_end_hook, unsorted_hook
@@ -189,21 +188,3 @@ def test_a_closing_without_what_it_takes_is_rejected(name):
     del document["detail"][name]
 
     assert intake(json.dumps(document)).rejected[0].rejection.detail == f"LeadClosed without a usable {name}"
-
-
-# --- when a message comes back
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "after"), [(75.0, 3.0, 75.0), (3.0, 75.0, 75.0), (None, 75.0, 75.0), (75.0, None, 75.0)]
-)
-def test_a_message_of_several_leads_comes_back_when_the_last_of_them_may(first, second, after):
-    batch = Batch({7: frozenset({"m0"}), 8: frozenset({"m0", "m1"})})
-    batch.come_back([7], first)
-    batch.come_back([8], second)
-
-    assert batch.messages_back() == {"m0": after, "m1": second}
-
-
-def test_a_message_in_several_runs_comes_back_when_the_last_of_them_allows_it():
-    assert latest([{"m0": 75.0, "m1": None}, {"m0": None}, {"m0": 3.0}]) == {"m0": 75.0, "m1": None}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.intake import FOREIGN_ACCOUNT, Hint, Intake, take_in
+from functions.qualify_router.intake import Hint, Intake, take_in
 from functions.shared.crm import Lead
 from functions.shared.hooks import Reason
 from functions.shared.inbox import read_batch
+from functions.shared.intake import FOREIGN_ACCOUNT
 from tests.builders import MONDAY_NOON as NOON
 from tests.builders import form, sqs_record
 from tests.router_desk import bus_body, lead_hook, tick_body

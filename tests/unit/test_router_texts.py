@@ -49,7 +49,7 @@ class TestNotes:
 
         text = note(step(Step.MOVE, "exchange.qualified", "main.received"), of, handed_over=True, channel="site")
         assert text is not None
-        assert text.endswith("Что известно. Ответственный был: Анна; Источник: site; Площадь: 40 м²; Цвет: белый, дуб.")
+        assert text.endswith("Что известно. Ответственный был: Анна; Источник: сайт; Площадь: 40 м²; Цвет: белый, дуб.")
 
     def test_without_a_channel_the_tags_tell_the_source_and_strangers_are_numbers(self) -> None:
         moved = replace(step(Step.MOVE, "exchange.qualified", "main.received"), owner=HEAD)

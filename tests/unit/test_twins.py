@@ -90,14 +90,74 @@ def test_a_family_with_one_phone_is_a_doubt(amocrm):
 
 
 def test_of_two_reasons_the_surer_counts_then_the_stronger(amocrm):
-    """GIVEN a lead with two contacts that look like mine: one by phone but of another name, one by e-mail and name."""
-    wife = client(amocrm, "Ольга", "+79991234567")
-    self_ = client(amocrm, "Анна", email="anna@example.com")
-    twin = lead_of(amocrm, wife, self_)
+    """GIVEN a lead with two contacts that look like mine: the main one by phone and name, the other by its e-mail."""
+    self_ = client(amocrm, "Анна", "+79991234567")
+    wife = client(amocrm, "Ольга", email="anna@example.com")
+    twin = lead_of(amocrm, self_, wife)
     lead = lead_of(amocrm, amocrm.add_contact(name="Анна", phones=["89991234567"], emails=["anna@example.com"]).id)
-    assert found(search(amocrm, lead), lead) == [(twin.id, EMAIL, True)]
-    amocrm.human_edits_contact(wife, name="Анна Петрова")
     assert found(search(amocrm, lead), lead) == [(twin.id, PHONE, True)]
+    amocrm.human_edits_contact(self_, name="Пётр")
+    assert found(search(amocrm, lead), lead) == [(twin.id, PHONE, False)]
+    amocrm.human_edits_contact(self_, phones=["+79995550000"], emails=["anna@example.com"], name="Анна")
+    assert found(search(amocrm, lead), lead) == [(twin.id, EMAIL, True)]
+
+
+# --- a contact that is not the main one: an agent, a dealer, a wife
+
+
+def test_an_agent_on_two_cards_makes_no_one_client_of_them(amocrm):
+    agent = client(amocrm, "Агент", "+79995550000")
+    first = lead_of(amocrm, client(amocrm, "Борис", "+79990000001"), agent)
+    lead = lead_of(amocrm, client(amocrm, "Анна", "+79990000002"), agent)
+    assert found(search(amocrm, lead), lead) == [(first.id, SAME, False)]
+
+
+@pytest.mark.parametrize("is_main_on_mine", [False, True])
+def test_who_is_the_main_contact_of_one_card_only_is_a_doubt(amocrm, is_main_on_mine):
+    anna, boris = client(amocrm, "Анна"), client(amocrm, "Борис")
+    first = lead_of(amocrm, *([boris, anna] if is_main_on_mine else [anna]))
+    lead = lead_of(amocrm, *([anna] if is_main_on_mine else [boris, anna]))
+    assert found(search(amocrm, lead), lead) == [(first.id, SAME, False)]
+
+
+def test_the_main_contact_of_both_is_sure_whoever_else_is_on_the_cards(amocrm):
+    anna, agent = client(amocrm, "Анна"), client(amocrm, "Агент")
+    first, lead = lead_of(amocrm, anna, agent), lead_of(amocrm, anna)
+    assert found(search(amocrm, lead), lead) == [(first.id, SAME, True)]
+
+
+@pytest.mark.parametrize("key", [{"phone": "+79991234567"}, {"email": "agent@oknaplus.example"}])
+@pytest.mark.parametrize("side", ["mine", "theirs", "both"])
+def test_a_phone_or_an_email_of_a_second_contact_is_a_doubt(amocrm, key, side):
+    agents = [client(amocrm, "Агент", **key) for _ in range(2)]
+    before = [client(amocrm, "Борис")] if side in ("theirs", "both") else []
+    mine = [client(amocrm, "Анна")] if side in ("mine", "both") else []
+    first, lead = lead_of(amocrm, *before, agents[0]), lead_of(amocrm, *mine, agents[1])
+    (twin,) = search(amocrm, lead).twins[lead.id]
+    assert (twin.lead.id, twin.sure) == (first.id, False)
+
+
+def test_the_open_lead_of_an_agent_does_not_spare_the_search_for_the_client(amocrm):
+    agent = client(amocrm, "Агент")
+    theirs = lead_of(amocrm, client(amocrm, "Борис"), agent)
+    own = lead_of(amocrm, client(amocrm, "Анна", "89991234567"))
+    lead = lead_of(amocrm, client(amocrm, "Анна", "+79991234567"), agent)
+    assert found(search(amocrm, lead), lead) == [(own.id, PHONE, True), (theirs.id, SAME, False)]
+
+
+def test_the_main_contact_is_searched_for_before_an_address_book(amocrm):
+    """GIVEN a second contact with more e-mails than are searched for THEN the client's own phone is among them."""
+    book = amocrm.add_contact(name="Агент", emails=[f"a{number}@oknaplus.example" for number in range(20)]).id
+    own = lead_of(amocrm, client(amocrm, "Анна", "89991234567"))
+    lead = lead_of(amocrm, client(amocrm, "Анна", "+79991234567"), book)
+    assert found(search(amocrm, lead), lead) == [(own.id, PHONE, True)]
+
+
+def test_named_twins_are_judged_by_the_main_contact_too(amocrm):
+    agent = client(amocrm, "Агент")
+    first, lead = lead_of(amocrm, client(amocrm, "Борис"), agent), lead_of(amocrm, client(amocrm, "Анна"), agent)
+    again = TwinSearch(amocrm, "RU").among([(lead, (first.id,))])
+    assert [(each.lead.id, each.why, each.sure) for each in again[lead.id]] == [(first.id, SAME, False)]
 
 
 def test_what_amocrm_finds_by_chance_is_no_twin(amocrm):
@@ -122,7 +182,7 @@ def test_all_contacts_of_a_lead_are_looked_at(amocrm):
     first = lead_of(amocrm, client(amocrm, "Анна", "89990000002"))
     second = lead_of(amocrm, client(amocrm, "Пётр", "89990000001"))
     lead = lead_of(amocrm, husband, wife)
-    assert sorted(found(search(amocrm, lead), lead)) == [(first.id, PHONE, True), (second.id, PHONE, True)]
+    assert sorted(found(search(amocrm, lead), lead)) == [(first.id, PHONE, False), (second.id, PHONE, True)]
 
 
 def test_a_client_of_whom_somebody_already_takes_care_is_not_searched_for(amocrm):

@@ -47,7 +47,7 @@ header p, .quiet { color: var(--quiet); margin: 0; }
 </head>
 <body>
 <header>
-  <h1>{{ subdomain }}.amocrm.ru</h1>
+  <h1>{{ host }}</h1>
   <p>{{ now }} · запросов {{ requests }} · отклонено {{ throttled }}</p>
 </header>
 {% for pipeline, columns in pipelines %}
@@ -102,6 +102,7 @@ def show_board() -> str:
     return render_template_string(
         PAGE,
         subdomain=world.subdomain,
+        host=world.host,
         now=f"{world.clock.now():%d.%m.%Y %H:%M:%S} UTC",
         requests=world.requests.total,
         throttled=world.requests.throttled,

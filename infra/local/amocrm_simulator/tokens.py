@@ -36,7 +36,7 @@ def jwt(world: World, name: str, user_id: int, expires_at: datetime) -> str:
         "sub": str(user_id),
         "grant_type": "",
         "account_id": world.account_id,
-        "base_domain": "amocrm.ru",
+        "base_domain": world.domain,
         "version": 2,
         "scopes": ["crm", "files", "notifications"],
         "api_domain": f"api-b.{world.host}",

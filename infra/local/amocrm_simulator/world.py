@@ -60,7 +60,7 @@ class Ids:
 
 
 class World:
-    """One account with an admin user and the pipeline «Воронка».
+    """One account with an admin user and the pipeline «Воронка», at the host `subdomain`.`domain`.
 
     Tests change behaviour with `switch`, read `requests`, and look into the stores. Nothing happens by itself:
     webhooks leave when a HookCourier is asked to deliver.
@@ -71,12 +71,14 @@ class World:
         clock: Clock,
         *,
         subdomain: str = "demo",
+        domain: str = "amocrm.ru",
         switches: Switches | None = None,
         seed: int = 0,
         timezone: str = "Europe/Moscow",
     ) -> None:
         self.clock = clock
         self.subdomain = subdomain
+        self.domain = domain
         self.switches = switches or Switches()
         self.timezone = timezone
         self.random = random.Random(seed)
@@ -134,7 +136,7 @@ class World:
 
     @property
     def host(self) -> str:
-        return f"{self.subdomain}.amocrm.ru"
+        return f"{self.subdomain}.{self.domain}"
 
     # People and their tokens
 

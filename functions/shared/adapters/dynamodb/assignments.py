@@ -161,6 +161,8 @@ def _item_of(assignment: Assignment) -> Item:
         optional["lease_until"] = _text(assignment.lease_until)
     if assignment.handed_over:
         optional["handed_over"] = asdict(assignment.handed_over)
+    if assignment.predecessors:
+        optional["predecessors"] = list(assignment.predecessors)
     return {
         **keys.assignment(assignment.lead_id, assignment.cause),
         "entity": "assignment",
@@ -203,6 +205,7 @@ def assignment_from(item: Item) -> Assignment:
         state=State(item["assignment_state"]),
         lease_until=_moment(item["lease_until"]) if "lease_until" in item else None,
         handed_over=HandOver(**item["handed_over"]) if "handed_over" in item else None,
+        predecessors=tuple(item.get("predecessors", ())),
     )
 
 

@@ -27,6 +27,10 @@ class ConditionFailed(Exception):
         self.items = items
 
 
+class Moved(Exception):
+    """Somebody else has written the row since we read it: read it and decide again."""
+
+
 class Table:
     """`client` gives a boto3 DynamoDB client when the first request needs it.
 
@@ -42,8 +46,8 @@ class Table:
         answer = self._call("get_item", TableName=self._name, Key=encode(key), ConsistentRead=True)
         return decode(answer["Item"]) if "Item" in answer else None
 
-    def get_many(self, keys: Iterable[Key]) -> list[Item]:
-        """Strongly consistent reads; missing items are missing, the order is any, a key given twice is read once."""
+    def get_many(self, keys: Iterable[Key], consistent: bool = True) -> list[Item]:
+        """Missing items are missing, the order is any, a key given twice is read once."""
         wanted = [encode(Key(pk=pk, sk=sk)) for pk, sk in dict.fromkeys((key["pk"], key["sk"]) for key in keys)]
         found: list[Item] = []
         tries = len(wanted) // BATCH_GET_LIMIT + UNPROCESSED_TRIES
@@ -51,7 +55,7 @@ class Table:
             if not tries:
                 raise RetryLater("DynamoDB leaves keys of a batch unprocessed again and again")
             tries -= 1
-            request = {self._name: {"Keys": wanted[:BATCH_GET_LIMIT], "ConsistentRead": True}}
+            request = {self._name: {"Keys": wanted[:BATCH_GET_LIMIT], "ConsistentRead": consistent}}
             answer = self._call("batch_get_item", RequestItems=request)
             found += [decode(item) for item in answer["Responses"].get(self._name, [])]
             unprocessed = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
@@ -66,12 +70,26 @@ class Table:
             ConsistentRead=True,
         )
 
-    def due(self, index: str, shard: str, until: str) -> Iterator[Item]:
-        """Keys of the rows that are due, the earliest first."""
+    def between(
+        self, pk: str, first: str, last: str, consistent: bool = True, page: int | None = None
+    ) -> Iterator[Item]:
+        """All items of a partition from one sort key to another, both included, in their order. An eventually
+        consistent read costs half, and may miss the writes of the last second. `page`: how many items are read ahead,
+        for callers that may stop early; None: 1 MB."""
+        yield from self._pages(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=encode({":pk": pk, ":first": first, ":last": last}),
+            ConsistentRead=consistent,
+            **({"Limit": page} if page else {}),
+        )
+
+    def due(self, index: str, shard: str, until: str, page: int | None = None) -> Iterator[Item]:
+        """Keys of the rows that are due, the earliest first; `page` as above."""
         yield from self._pages(
             IndexName=index,
             KeyConditionExpression="due_shard = :shard AND due_at <= :until",
             ExpressionAttributeValues=encode({":shard": shard, ":until": until}),
+            **({"Limit": page} if page else {}),
         )
 
     def put(self, item: Item, condition: str | None = None, values: Item | None = None) -> None:

@@ -20,7 +20,7 @@ def get_account() -> Response:
         "amojo_id": "f3c6340d-410e-4ad1-9f7e-c5e663599909",
         "uuid": "824f3a59-6154-4edf-ba90-0b5593715d07",
         "version": 11,
-        "drive_url": "https://drive-b.amocrm.ru",
+        "drive_url": f"https://drive-b.{world.domain}",
         "is_api_filter_enabled": world.switches.filters_enabled,
         "invoices_settings": None,
     }
