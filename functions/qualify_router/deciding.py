@@ -23,7 +23,7 @@ from functions.qualify_router.routing import (
 from functions.qualify_router.transitions import left, timed
 from functions.shared.crm import Lead
 from functions.shared.department import LOST_STAGE, Department, Place
-from functions.shared.lead_state import Decision, LeadState, Step
+from functions.shared.lead_state import BY_HAND, Decision, LeadState, Step
 from functions.shared.ports import AmoCrm
 from functions.shared.twins import Twin, TwinSearch
 
@@ -223,11 +223,13 @@ def _merging_step(wanted: _Wanted, choice: MergeInto | Suggest | Leave) -> Decis
                 why=why.value,
                 fired=fired,
             )
-        case Suggest(twins):
+        case Suggest(twins, confirmable):
             others = tuple(twin.lead.id for twin in twins)
-            if not wanted.asked and set(others) <= set(table.state.suggested):
+            told = table.state.suggested if not wanted.asked else () if confirmable else table.state.by_hand
+            if set(others) <= set(told):
                 return None
             doubt = "unsure" if any(not twin.sure for twin in twins) else "asked"
+            doubt = doubt if confirmable else BY_HAND
             return decision(sight, table, Step.SUGGEST, route=route, others=others, why=doubt, fired=fired)
         case Leave(reason) if wanted.asked:
             return decision(sight, table, Step.TASK, route=route, reason=NO_SURVIVOR, why=reason, fired=fired)

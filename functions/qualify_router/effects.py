@@ -12,9 +12,10 @@ from functions.qualify_router.copying import Copying
 from functions.qualify_router.jobs import Done, Job
 from functions.qualify_router.texts import Words
 from functions.qualify_router.transitions import hands_over, team_before, then_of
+from functions.shared.assignment import Assignment
 from functions.shared.crm import Lead, LeadChange, NewNote, NewTask, Note, Task
 from functions.shared.department import Department, Kind, Place, Route
-from functions.shared.lead_state import Step
+from functions.shared.lead_state import BY_HAND, Step
 from functions.shared.limits import CLOCKS_APART
 from functions.shared.ports import AmoCrm
 
@@ -27,19 +28,19 @@ DAY = timedelta(days=1)
 
 
 class Effects:
-    """`channels` tells through which channel leads came, by lead id, for those of which we know it; `claim` see
+    """`arrivals` tells how leads were first given out, by lead id, for those of which we know it; `claim` see
     Copying."""
 
     def __init__(
         self,
         amocrm: AmoCrm,
         base_url: str,
-        channels: Callable[[Collection[int]], Mapping[int, str]],
+        arrivals: Callable[[Collection[int]], Mapping[int, Assignment]],
         claim: Callable[[int, int], bool],
     ) -> None:
         self._amocrm = amocrm
         self._base_url = base_url
-        self._channels = channels
+        self._arrivals = arrivals
         self._copying = Copying(amocrm, base_url, claim)
 
     def apply(self, jobs: Sequence[Job], department: Department) -> Done:
@@ -118,28 +119,35 @@ class Effects:
     def _tell(self, jobs: Sequence[Job], department: Department, done: Done) -> None:
         handed = {job.lead.id for job in jobs if hands_over(job.state, job.decision, department)}
         copied = {job.lead.id for job in jobs if job.decision.step is Step.COPY}
-        channels = self._channels(handed | copied) if handed or copied else {}
-        notes = [note for job in jobs for note in self._notes(job, department, done, handed, channels)]
+        arrivals = self._arrivals(handed | copied) if handed or copied else {}
+        notes = [note for job in jobs for note in self._notes(job, department, done, handed, arrivals)]
         tasks = [task for job in jobs for task in self._tasks(job, department, done)]
         again = [job.decision.decided_at for job in jobs if job.resumed]
         done.untold |= self._add(tasks, notes, min(again) - CLOCKS_APART if again else None)
 
     def _notes(
-        self, job: Job, department: Department, done: Done, handed: Collection[int], channels: Mapping[int, str]
+        self,
+        job: Job,
+        department: Department,
+        done: Done,
+        handed: Collection[int],
+        arrivals: Mapping[int, Assignment],
     ) -> list[NewNote]:
         words, lead, decision = self._words(department), job.lead, job.decision
-        channel = channels.get(lead.id, "")
+        arrival = arrivals.get(lead.id)
+        channel, owner = arrival.channel if arrival else "", _owner_before(job, arrival, department)
         if decision.step is not Step.COPY:
             text = words.note(
                 decision,
                 lead,
                 handed_over=lead.id in handed,
+                owner=owner,
                 channel=channel,
                 without_reason=lead.id in done.without_reason,
             )
             return [NewNote(lead.id, text)] if text else []
         copy = done.copies[lead.id]
-        there = words.copy(lead, decision.owner, channel) if copy.is_new else words.sold_again(lead)
+        there = words.copy(lead, owner, channel) if copy.is_new else words.sold_again(lead)
         return [NewNote(lead.id, words.copied(decision, copy.lead_id)), NewNote(copy.lead_id, there)]
 
     def _tasks(self, job: Job, department: Department, done: Done) -> list[NewTask]:
@@ -149,9 +157,11 @@ class Effects:
         if decision.step is Step.PARK:
             tasks.append(self._for_head(job, department, words.parked(job.sight.place)))
         elif decision.step is Step.SUGGEST:
-            unsure = decision.why == "unsure"
-            stage = merge_stage(department)
-            text = words.suggest(decision.others, unsure=unsure, stage=stage)
+            if decision.why == BY_HAND:
+                text = words.merge_by_hand(decision.others)
+            else:
+                unsure, stage = decision.why == "unsure", merge_stage(department)
+                text = words.suggest(decision.others, unsure=unsure, stage=stage)
             tasks.append(_task_of(job.lead, 0, text, decision.decided_at + SOON))
         elif decision.step is Step.TASK and decision.reason == NO_SURVIVOR:
             tasks.append(_task_of(job.lead, 0, words.no_survivor(decision.why), decision.decided_at + SOON))
@@ -207,6 +217,17 @@ class Effects:
 
 def _task_of(lead: Lead, assignee: int, text: str, due: datetime) -> NewTask:
     return NewTask(lead.id, assignee or lead.responsible_user_id, text, due)
+
+
+def _owner_before(job: Job, arrival: Assignment | None, department: Department) -> int:
+    """Who had the lead until now. Whoever drags a card to another team may have given it to one of them in the same
+    move: then it was the manager to whom we had given it."""
+    decision = job.decision
+    there = department.team_of_pipeline(decision.to.role) if decision.to else None
+    if there is None or there.member(decision.owner) is None:
+        return decision.owner
+    known = [*job.state.owners.values(), *([arrival.owner] if arrival else [])]
+    return next((owner for owner in known if there.member(owner) is None), decision.owner)
 
 
 def _mark(told: NewTask | Task | NewNote | Note) -> tuple[int, str]:

@@ -22,6 +22,10 @@ IN_CONVERSATION = frozenset({MAIN, EXCHANGE})
 """Pipelines whose leads somebody is talking to; only these take in duplicates without being asked."""
 
 
+MOST_SUGGESTED = 5
+"""Leads that one task names: an agent may be a contact of forty."""
+
+
 @dataclass(frozen=True)
 class MergeInto:
     """Merge the lead into this one, which goes on."""
@@ -32,9 +36,11 @@ class MergeInto:
 
 @dataclass(frozen=True)
 class Suggest:
-    """Let a person decide whether one of these is the same client's, the likeliest survivor first."""
+    """Let a person decide whether one of these is the same client's, the likeliest survivor first. `confirmable`: if he
+    asks again, it is clear which one he means, and it is merged; else only his own hand merges."""
 
     twins: tuple[Twin, ...]
+    confirmable: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,11 @@ def choose(
     confirmed = _confirmed(near, suggested) if asked else []
     sure = [twin for twin in near if twin.sure] if department.merging.mode is not MergeMode.SUGGEST else []
     best = next((twin for twin in near if twin in sure or twin in confirmed), None)
+    if best is None and department.merging.mode is MergeMode.DRY_RUN and not asked:
+        return Leave()
     if best is None:
-        return Suggest(tuple(possible))
+        shown = tuple(possible[:MOST_SUGGESTED])
+        return Suggest(shown, confirmable=bool(_confirmed(near, [twin.lead.id for twin in shown])))
     return MergeInto(best.lead, best.why if best in sure else Likeness.PERSON)
 
 
@@ -127,5 +136,5 @@ def _confirmed(near: Sequence[Twin], suggested: Collection[int]) -> list[Twin]:
     """The twins that a person means who asks again after a suggestion. Where the suggestion named unlike clients (a
     family with one phone), nobody can tell whom he means."""
     named = [twin for twin in near if twin.lead.id in suggested]
-    shares_client = (set(named[0].lead.contacts) & set(twin.lead.contacts) for twin in named[1:])
+    shares_client = (named[0].lead.contacts[:1] == twin.lead.contacts[:1] for twin in named[1:])
     return named if all(shares_client) else []

@@ -22,7 +22,7 @@ from functions.shared.department import (
     Route,
     Trigger,
 )
-from functions.shared.lead_state import HOPS, TOLD, Decision, LastHop, LeadState, Step
+from functions.shared.lead_state import ENDED, HOPS, TOLD, Decision, LastHop, LeadState, Step
 from functions.shared.limits import LEASE
 
 _STEPS = {
@@ -150,6 +150,7 @@ def due_at(table: Table) -> datetime | None:
         for trigger in route.when
         if trigger.after is not None
         and state.place is not None
+        and ENDED not in state.fired
         and _is_there(trigger, state.place)
         and _mark(route, trigger) not in state.fired
         and (since := _since(trigger, state)) is not None
@@ -252,7 +253,9 @@ def _target(route: Route, sight: Sight, table: Table) -> Place | None:
 
 
 def _holds(route: Route, trigger: Trigger, sight: Sight, table: Table) -> bool:
-    if not _is_there(trigger, sight.place) or table.state.blocked == blocked_by(route.id, table.department):
+    if ENDED in table.state.fired or not _is_there(trigger, sight.place):
+        return False
+    if table.state.blocked == blocked_by(route.id, table.department):
         return False
     if trigger.answer is not None and (trigger.answer != sight.answer or sight.answer == table.state.answer):
         return False

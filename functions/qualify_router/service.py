@@ -23,7 +23,7 @@ from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.lead_states import LeadStates
 from functions.shared.adapters.dynamodb.merges import Merges
-from functions.shared.assignment import ARRIVAL
+from functions.shared.assignment import ARRIVAL, Assignment
 from functions.shared.batch import Backs
 from functions.shared.clock import Clock
 from functions.shared.inbox import Envelope
@@ -63,7 +63,7 @@ class Router:
         self._queue_work = QueueWork(queue, telemetry, clock)
         self._reader = Reader(amocrm)
         acting = Acting(
-            effects=Effects(amocrm, base_url, self._channels, self._claim),
+            effects=Effects(amocrm, base_url, self._arrivals, self._claim),
             merger=Merger(amocrm=amocrm, merges=stores.merges, clock=clock, telemetry=telemetry, base_url=base_url),
             states=stores.states,
             bus=bus,
@@ -115,10 +115,8 @@ class Router:
     def _claim(self, contact_id: int, lead_id: int) -> bool:
         return self._stores.states.claim_care(contact_id, lead_id, self._clock.now())
 
-    def _channels(self, lead_ids: Collection[int]) -> dict[int, str]:
-        return {
-            lead_id: given.channel for lead_id, given in self._stores.assignments.decided(lead_ids, ARRIVAL).items()
-        }
+    def _arrivals(self, lead_ids: Collection[int]) -> Mapping[int, Assignment]:
+        return self._stores.assignments.decided(lead_ids, ARRIVAL)
 
 
 def _is_worth_reading(run: Run, state: LeadState, teams: Mapping[int, str]) -> bool:

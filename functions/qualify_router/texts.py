@@ -32,7 +32,9 @@ _TEXTS = {
         "поправьте department.yaml и выполните conveyor apply; сделка ждёт здесь.",
         "suggest": "Похоже на дубль: {others}. {why} Если это тот же клиент, переведите сделку в «{stage}» "
         "(или верните её туда ещё раз).",
-        "unsure": "Телефон или почта совпали, имена разные.",
+        "by_hand": "Похоже на дубль: {others}. Если это тот же клиент, объедините сделки вручную («Объединить» в "
+        "списке сделок): перевод на этап их не объединит, потому что их уже разъединяли или клиентов несколько.",
+        "unsure": "Совпал контакт, телефон или почта, но имя другое или контакт не основной.",
         "asked_for": "Объединение выполняется только по вашему решению.",
         "no_survivor": "Идущая сделка этого клиента не найдена ({why}). "
         "Объедините вручную или верните сделку в работу.",
@@ -63,7 +65,9 @@ _TEXTS = {
         "correct department.yaml and run conveyor apply; the lead waits here.",
         "suggest": "Looks like a duplicate: {others}. {why} If it is the same client, move the lead to “{stage}” "
         "(or once more, if it stands there).",
-        "unsure": "Phone or e-mail are the same, the names differ.",
+        "by_hand": "Looks like a duplicate: {others}. If it is the same client, merge the leads by hand (“Merge” in "
+        "Kommo's list of leads): moving the card will not, for they were separated before or are several clients'.",
+        "unsure": "A contact, phone or e-mail is the same, but the name differs or it is not the main contact.",
         "asked_for": "Leads are merged only when you decide so.",
         "no_survivor": "No running lead of this client was found ({why}). Merge by hand or take the lead up again.",
         "over_ceiling": "The day's ceiling of merges ({count}) is reached. The lead was not merged: "
@@ -91,9 +95,9 @@ class Words:
         return f"{self.base_url}/leads/detail/{lead_id}"
 
     def note(
-        self, decision: Decision, lead: Lead, *, handed_over: bool, channel: str, without_reason: bool
+        self, decision: Decision, lead: Lead, *, handed_over: bool, owner: int, channel: str, without_reason: bool
     ) -> str | None:
-        """The note on the card that the step is about; None for steps that say nothing."""
+        """The note on the card that the step is about; None for steps that say nothing. `owner` had it until now."""
         match decision.step:
             case Step.MOVE:
                 parts = [self._say("moved", seen=self._full(decision.seen), to=self._full(decision.to))]
@@ -110,7 +114,7 @@ class Words:
         if decision.answer:
             parts.append(self._say("answer", answer=self.department.called(f"answer.{decision.answer}")))
         if handed_over:
-            parts.append(self.passport(lead, decision.owner, channel))
+            parts.append(self.passport(lead, owner, channel))
         return " ".join(parts)
 
     def passport(self, lead: Lead, owner: int, channel: str) -> str:
@@ -142,6 +146,9 @@ class Words:
 
     def refused(self, decision: Decision, why: str) -> str:
         return self._say("refused", seen=self._full(decision.seen), to=self._full(decision.to), why=why)
+
+    def merge_by_hand(self, others: Sequence[int]) -> str:
+        return self._say("by_hand", others=", ".join(self.url(other) for other in others))
 
     def suggest(self, others: Sequence[int], *, unsure: bool, stage: Place | None) -> str:
         named = ", ".join(self.url(other) for other in others)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from functions.qualify_router.routing import Table, blocked_by, due_at
 from functions.shared.department import LOST_STAGE, Department, Place
-from functions.shared.lead_state import HOPS, TOLD, Decision, LastHop, LeadState, Step
+from functions.shared.lead_state import BY_HAND, ENDED, HOPS, TOLD, Decision, LastHop, LeadState, Step
 
 BLOCKED_LOOKS = timedelta(hours=1)
 """A refused route is tried again under another version of the department: nothing else tells of a mended amoCRM."""
@@ -43,7 +43,7 @@ def done(state: LeadState, decision: Decision, department: Department, now: date
         case Step.CLOSE | Step.MERGE:
             lost = Place(decision.seen.role, LOST_STAGE)
             after = _written(after, decision, lost, now)
-            after = replace(after, fired=after.fired | {TOLD}, answer=decision.answer)
+            after = replace(after, fired=after.fired | {TOLD, ENDED}, answer=decision.answer)
         case Step.COPY:
             then = then_of(decision, department)
             after = _written(after, decision, then, now) if then else replace(after, fired=after.fired | {TOLD})
@@ -51,6 +51,8 @@ def done(state: LeadState, decision: Decision, department: Department, now: date
             after = replace(after, parked=True)
         case Step.SUGGEST:
             after = replace(after, suggested=tuple(dict.fromkeys((*after.suggested, *decision.others))))
+            if decision.why == BY_HAND:
+                after = replace(after, by_hand=tuple(dict.fromkeys((*after.by_hand, *decision.others))))
         case _:
             pass
     stays = decision.step not in _CARRIES and after.place == decision.seen

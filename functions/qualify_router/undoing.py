@@ -20,7 +20,7 @@ from functions.shared.adapters.dynamodb.merges import Merges
 from functions.shared.clock import Clock
 from functions.shared.crm import LOST, Lead, LeadChange, NewNote, OwnerChange
 from functions.shared.department import Department
-from functions.shared.merge import Merge, State
+from functions.shared.merge import STANDING, Merge, State
 from functions.shared.ports import AmoCrm
 
 AT_WORK = timedelta(minutes=2)
@@ -68,7 +68,7 @@ class Undoing:
             return f"there is nothing to undo: it is {merge.state.value}"
         if merge.state is State.PENDING and self._clock.now() - merge.touched < AT_WORK:
             return "it is being merged right now: try again in two minutes"
-        further = next((each for each in self._merges.of_lead(merge.survivor_id) if each.state is State.DONE), None)
+        further = next((each for each in self._merges.of_lead(merge.survivor_id) if each.state in STANDING), None)
         if further is not None:
             return f"lead {merge.survivor_id} was itself merged into {further.survivor_id}: undo that first"
         return ""

@@ -12,6 +12,14 @@ from functions.shared.department import EXCHANGE, MAIN, WARM_UP, Place
 TOLD = "told"
 """Mark of a stay in a closing stage of which the bus was told."""
 
+ENDED = "ended"
+"""Mark of a stay in «lost» that Conveyor itself began: what a route has closed or merged away, no route takes out
+again, whatever hooks come late."""
+
+BY_HAND = "by_hand"
+"""Reason of a suggestion that only a person's own hand can follow: he has separated the leads, or it names several
+clients."""
+
 AN_HOUR = timedelta(hours=1)
 
 
@@ -95,11 +103,12 @@ class LeadState:
     the role of the pipeline from which it went into warm-up.
 
     `hop` counts its hops, `hops` are the times of those of the last hour, `last` the newest. `fired` is what is done
-    for this stay in the stage (ids of routes, TOLD) or in the pipeline (`role:<id>`); `answer` the answer that was
-    acted upon and left on the card. `origin` is the lead it was copied from, `sale` its card in aftercare; `suggested`
-    the leads that it was compared with in a task. `parked` and `blocked` (a route that amoCRM refused, under this
-    version of the department) hold until it stands elsewhere. `pending` is the step that is not done yet; `due_at` when
-    a timed route is to be looked at.
+    for this stay in the stage (ids of routes, TOLD, ENDED) or in the pipeline (`role:<id>`); `answer` the answer that
+    was acted upon and left on the card. `origin` is the lead it was copied from, `sale` its card in aftercare;
+    `suggested` the leads that it was compared with in a task, `by_hand` those of which it was said that only a person
+    can merge them. `parked` and `blocked` (a route that amoCRM refused, under this version of the department) hold
+    until it stands elsewhere. `pending` is the step that is not done yet; `due_at` when a timed route is to be looked
+    at.
     """
 
     lead_id: int
@@ -120,6 +129,7 @@ class LeadState:
     origin: int = 0
     sale: int = 0
     suggested: tuple[int, ...] = ()
+    by_hand: tuple[int, ...] = ()
     parked: bool = False
     blocked: str = ""
     pending: Decision | None = None

@@ -59,7 +59,7 @@ def list_merges(
     today = runtime.current().clock.now().astimezone(department.timezone).date()
     merges = records.merges.of_days((today - timedelta(days=back)).isoformat() for back in range(days))
     if as_json:
-        print(json.dumps([_as_json(merge) for merge in merges], indent=2, ensure_ascii=False))
+        print(json.dumps([_as_json(merge, department) for merge in merges], indent=2, ensure_ascii=False))
     elif merges:
         _print_table(merges, department)
         done = sum(merge.state in UNDOABLE and merge.day == today.isoformat() for merge in merges)
@@ -219,7 +219,7 @@ def _added(merge: Merge) -> str:
     return "; ".join(f"{name} {value}" for name, value in what.items() if value)
 
 
-def _as_json(merge: Merge) -> dict[str, object]:
+def _as_json(merge: Merge, department: Department) -> dict[str, object]:
     added = merge.added
     return {
         "duplicate": merge.duplicate_id,
@@ -228,7 +228,7 @@ def _as_json(merge: Merge) -> dict[str, object]:
         "at": merge.at.isoformat(),
         "day": merge.day,
         "state": merge.state.value,
-        "reason": merge.reason,
+        "reason": english_reason(merge.reason, department),
         "pipeline": merge.place[0],
         "stage": merge.place[1],
         "owner": merge.owner,

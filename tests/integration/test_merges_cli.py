@@ -122,6 +122,8 @@ class TestList:
         assert "refused: a person has changed the lead meanwhile" in shown
         assert "does not take the changes: Сделка занята" in shown
         assert "refused: как есть" in shown
+        reasons = [row["reason"] for row in json.loads(firm.run("list", "--json").stdout)]
+        assert "a person has changed the lead meanwhile" in reasons
 
     def test_dry_runs_are_shown_as_such(self, firm, office):
         firm.rule(MergeMode.DRY_RUN)

@@ -396,7 +396,7 @@ class TestDuplicates:
         desk.move(lead, "exchange.in_conversation")
         desk.settle()
         assert desk.at(lead) == "exchange.in_conversation"
-        assert "имена разные" in tasks(desk, lead)[0][1]
+        assert "имя другое" in tasks(desk, lead)[0][1]
 
         desk.move(lead, "exchange.new")
         desk.settle()
@@ -880,3 +880,36 @@ def person_moves(desk: RouterDesk, before: str, lead_id: int, at: str) -> None:
 
     desk.clock.advance(1)
     setattr(desk.amocrm, before, call)
+
+
+class TestQuestionsThatOnlyHandsAnswer:
+    def test_a_pair_that_was_separated_is_named_once_and_never_merged(self, desk: RouterDesk) -> None:
+        client = desk.amocrm.add_contact(name="Ольга", phones=["+79991234567"]).id
+        running = desk.lead("main.offer", owner=DINA, contacts=[client])
+        double = desk.lead("exchange.new", contacts=[client])
+        for lead, other in ((double, running), (running, double)):
+            desk.table.put({"pk": f"LEAD#{lead}", "sk": "KIN", "entity": "kin", "apart": [other]})
+        for _ in range(2):
+            desk.move(double, "exchange.in_conversation")
+            desk.settle()
+            desk.move(double, "exchange.qualifying")
+            desk.settle()
+        said = [text for _, text in tasks(desk, double) if "Похоже на дубль" in text]
+        assert len(said) == 1
+        assert "вручную" in said[0]
+        assert not desk.amocrm.see(double).is_closed
+
+    def test_the_note_of_a_hand_over_names_who_had_the_lead_though_its_owner_was_changed_first(
+        self, desk: RouterDesk
+    ) -> None:
+        lead = desk.lead("exchange.new", owner=ANNA)
+        desk.says(lead, "qualified")
+        desk.settle()
+        desk.amocrm.human_reassigns(lead, ANNA)
+        desk.move(lead, "exchange.qualifying")
+        desk.settle()
+        desk.amocrm.human_reassigns(lead, DINA)
+        desk.move(lead, "main.contact")
+        desk.settle()
+        last = next(text for text in reversed(notes(desk, lead)) if "Ответственный был" in text)
+        assert "Ответственный был: Анна" in last

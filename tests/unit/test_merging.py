@@ -174,7 +174,9 @@ class TestApart:
     @pytest.mark.parametrize("suggested", [(), (3,)])
     def test_they_are_only_suggested(self, asked, suggested):
         other = twin(lead(3, "main.offer"))
-        assert chosen(lead(9), other, asked=asked, suggested=suggested, apart={3}) == Suggest((other,))
+        assert chosen(lead(9), other, asked=asked, suggested=suggested, apart={3}) == Suggest(
+            (other,), confirmable=False
+        )
 
     def test_others_are_merged_as_ever(self):
         twins = [twin(lead(3, "main.offer")), twin(lead(4))]

@@ -29,7 +29,7 @@ def step(kind: Step, seen: str, to: str | None = None, **values: Any) -> Decisio
 
 
 def note(decision: Decision, of: Lead | None = None, **values: Any) -> str | None:
-    plain = {"handed_over": False, "channel": "", "without_reason": False}
+    plain = {"handed_over": False, "owner": decision.owner, "channel": "", "without_reason": False}
     return WORDS.note(decision, of or lead(), **(plain | values))
 
 
@@ -102,4 +102,4 @@ def test_both_languages_say_the_same_with_the_same_values() -> None:
 def test_an_english_department_reads_english() -> None:
     words = Words(replace(DEPARTMENT, language="en"), BASE_URL)
     assert words.no_survivor("").startswith("No running lead")
-    assert "the names differ" in words.suggest([5], unsure=True, stage=place("exchange.in_conversation"))
+    assert "the name differs" in words.suggest([5], unsure=True, stage=place("exchange.in_conversation"))
