@@ -16,13 +16,14 @@ from functions.qualify_router.routing import (
     Table,
     decide,
     decision,
+    has_more,
     look,
     may_be_swept,
     taken_from,
 )
 from functions.qualify_router.transitions import left, timed
 from functions.shared.crm import Lead
-from functions.shared.department import LOST_STAGE, Department, Place
+from functions.shared.department import LOST_STAGE, Department, MergeMode, Place
 from functions.shared.lead_state import BY_HAND, Decision, LeadState, Step
 from functions.shared.ports import AmoCrm
 from functions.shared.twins import Twin, TwinSearch
@@ -157,11 +158,23 @@ class Deciding:
                 suggested=state.suggested,
                 apart=self._apart.get(lead.id, ()),
             )
-            step = _merging_step(each, choice)
+            is_quiet = department.merging.mode is MergeMode.DRY_RUN and not isinstance(choice, MergeInto)
+            step = None if is_quiet else _merging_step(each, choice)
             if step:
                 result.steps.append((each.sight, state, step))
+            elif each.asked:
+                self._keep_quiet(each, department, result)
             elif _is_news(known := timed(state, department, each.table.now), states[lead.id]):
                 result.remembered.append(known)
+
+    def _keep_quiet(self, wanted: _Wanted, department: Department, result: Decided) -> None:
+        """A dry run asks nobody, and nobody is asked what he was told already: only that the lead was looked at in this
+        stay is remembered."""
+        state, now = wanted.table.state, wanted.table.now
+        looked_at = timed(replace(state, fired=state.fired | {wanted.fired}), department, now)
+        result.remembered.append(looked_at)
+        if has_more(wanted.sight, Table(looked_at, department, now)):
+            result.later.add(wanted.sight.lead.id)
 
     def _twins(
         self, wanted: Sequence[_Wanted], hints: Mapping[int, Hint], department: Department

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 
 from functions.qualify_router.copying import Copying
 from functions.qualify_router.jobs import Done, Job
+from functions.qualify_router.merge_writing import EPOCH
+from functions.qualify_router.questions import answered, asking_route
 from functions.qualify_router.texts import Words
 from functions.qualify_router.transitions import hands_over, team_before, then_of
 from functions.shared.assignment import Assignment
-from functions.shared.crm import Lead, LeadChange, NewNote, NewTask, Note, Task
+from functions.shared.crm import Lead, LeadChange, NewNote, NewTask, Note, Task, TaskChange
 from functions.shared.department import Department, Kind, Place, Route
 from functions.shared.lead_state import BY_HAND, Step
 from functions.shared.limits import CLOCKS_APART
@@ -21,6 +23,9 @@ from functions.shared.ports import AmoCrm
 
 NO_SURVIVOR = "no_survivor"
 """Reason of the task for a lead that a person calls a duplicate, when nothing is found that it could belong to."""
+
+_ASKING = frozenset({Step.TASK, Step.SUGGEST})
+_BY_ANSWER = frozenset({Step.MOVE, Step.CLOSE})
 
 SOON = timedelta(hours=4)
 DAY = timedelta(days=1)
@@ -51,7 +56,9 @@ class Effects:
                 self._copying.copy(job, department, done)
         going_on = [job for job in jobs if job.lead.id not in done.refused.keys() | done.given_up | done.later]
         self._write_places([job for job in going_on if not job.overtaken], department, done)
-        self._tell([job for job in going_on if job.lead.id not in done.refused], department, done)
+        written = [job for job in going_on if job.lead.id not in done.refused]
+        self._complete_answered(written, department)
+        self._tell(written, department, done)
         return done
 
     def tell_refused(self, jobs: Sequence[Job], refused: Mapping[int, str], department: Department) -> None:
@@ -121,7 +128,7 @@ class Effects:
         copied = {job.lead.id for job in jobs if job.decision.step is Step.COPY}
         arrivals = self._arrivals(handed | copied) if handed or copied else {}
         notes = [note for job in jobs for note in self._notes(job, department, done, handed, arrivals)]
-        tasks = [task for job in jobs for task in self._tasks(job, department, done)]
+        tasks = self._without_standing([task for job in jobs for task in self._tasks(job, department, done)], jobs)
         again = [job.decision.decided_at for job in jobs if job.resumed]
         done.untold |= self._add(tasks, notes, min(again) - CLOCKS_APART if again else None)
 
@@ -172,6 +179,31 @@ class Effects:
             text = words.newcomer(decision.to)
             tasks.append(NewTask(copy.lead_id, job.lead.responsible_user_id, text, decision.decided_at + DAY))
         return [task for task in tasks if task.responsible_user_id]
+
+    def _complete_answered(self, jobs: Sequence[Job], department: Department) -> None:
+        """The task that asked for an answer is done once the lead goes on by it: it does not go along."""
+        moved = {
+            job.lead.id: job
+            for job in jobs
+            if job.decision.answer and job.decision.step in _BY_ANSWER and asking_route(job.decision.seen, department)
+        }
+        tasks = self._amocrm.tasks_since(moved, EPOCH) if moved else []
+        words = self._words(department)
+        changes = [
+            TaskChange(task.id, result=words.answered(job.decision))
+            for job in moved.values()
+            for task in answered((task for task in tasks if task.lead_id == job.lead.id), job.decision.seen, department)
+        ]
+        if changes:
+            self._amocrm.change_tasks(changes)
+
+    def _without_standing(self, tasks: Sequence[NewTask], jobs: Sequence[Job]) -> list[NewTask]:
+        """Nobody is asked a second time while the same question to him is open."""
+        asking = {job.lead.id for job in jobs if job.decision.step in _ASKING}
+        asked = {task.lead_id for task in tasks} & asking
+        standing = self._amocrm.tasks_since(asked, EPOCH) if asked else []
+        open_ones = {_question(task) for task in standing if not task.is_completed}
+        return [task for task in tasks if task.lead_id not in asked or _question(task) not in open_ones]
 
     def is_handed_over(self, job: Job, department: Department) -> bool:
         """Whether the lead that a copy made belongs to another team than the one it comes from, or than its owner: the
@@ -228,6 +260,10 @@ def _owner_before(job: Job, arrival: Assignment | None, department: Department) 
         return decision.owner
     known = [*job.state.owners.values(), *([arrival.owner] if arrival else [])]
     return next((owner for owner in known if there.member(owner) is None), decision.owner)
+
+
+def _question(task: NewTask | Task) -> tuple[int, int, str]:
+    return task.lead_id, task.responsible_user_id, task.text.strip()
 
 
 def _mark(told: NewTask | Task | NewNote | Note) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """What a batch of merges causes in amoCRM, in an order in which a crash anywhere loses nothing.
 
-contacts and company → tags, price and fields → notes → tasks → close the duplicates → tell on them where they went.
+contacts and company → tags, price and fields → notes → tasks → close the duplicates → tell on them where they went, and
+complete the tasks that asked about them.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class MergeEffects:
             for share in closed
         ]
         self._writing.note([], signposts, standing)
+        self._writing.complete_tasks([change for share in closed for change in merge_plan.answers(share, words)])
 
 
 def _unblocked(shares: Sequence[Share], blocked: Mapping[int, str], refused: dict[int, str]) -> list[Share]:

@@ -33,17 +33,19 @@ class Gain:
 
 @dataclass(frozen=True)
 class Share:
-    """One duplicate of the batch, with all that hangs on it, and what it brings."""
+    """One duplicate of the batch, with all that hangs on it, and what it brings. `answered` are the ids of the tasks
+    that the merge itself answers."""
 
     merge: Merge
     lead: Lead
     gain: Gain
     notes: tuple[Note, ...] = ()
     tasks: tuple[Task, ...] = ()
+    answered: frozenset[int] = frozenset()
 
     @property
     def open_tasks(self) -> list[Task]:
-        return [task for task in self.tasks if not task.is_completed]
+        return [task for task in self.tasks if not task.is_completed and task.id not in self.answered]
 
     @property
     def added(self) -> Added:
@@ -176,6 +178,11 @@ def task_left(share: Share, task: Task, words: Words) -> NewNote:
 def task_changes(share: Share, owner: int) -> list[TaskChange]:
     """Open tasks go to the lead that goes on and to its owner; nobody loses one where it has none."""
     return [TaskChange(task.id, share.merge.survivor_id, owner or None) for task in share.open_tasks]
+
+
+def answers(share: Share, words: Words) -> list[TaskChange]:
+    """Who was asked about the duplicate needs not answer any more."""
+    return [TaskChange(task_id, result=words.answered(share.merge)) for task_id in sorted(share.answered)]
 
 
 def fold(

@@ -32,6 +32,7 @@ _TEXTS = {
         "part": " (часть {number})",
         "identity": "{url}, «{name}», создана {created}. Основание: {why}.",
         "goes_on": "Работа продолжается там: {url}. Контакты, задачи, примечания, теги и поля перенесены.",
+        "answered": "Объединено: {url}",
         "reason_lost": "Причину отказа «{reason}» записать не удалось: в amoCRM её нет.",
         "same_contact": "один и тот же контакт",
         "phone": "совпал телефон",
@@ -70,6 +71,7 @@ _TEXTS = {
         "part": " (part {number})",
         "identity": "{url}, “{name}”, created {created}. Because: {why}.",
         "goes_on": "Work goes on there: {url}. Contacts, tasks, notes, tags and fields went over.",
+        "answered": "Merged: {url}",
         "reason_lost": "The loss reason “{reason}” could not be set: Kommo does not have it.",
         "same_contact": "the same contact",
         "phone": "the same phone",
@@ -153,6 +155,10 @@ class Words:
     def goes_on(self, merge: Merge) -> str:
         """On the duplicate: where to look now."""
         return self.say("goes_on", url=lead_url(self.base_url, merge.survivor_id))
+
+    def answered(self, merge: Merge) -> str:
+        """The result of a task that the merge answers."""
+        return self.say("answered", url=lead_url(self.base_url, merge.survivor_id))
 
     def reason_lost(self) -> str:
         return self.say("reason_lost", reason=self.department.called(f"reason.{DUPLICATE}"))

@@ -95,6 +95,11 @@ class Writing:
         again = [replace(each, responsible_user_id=None) for each in changes if each.task_id in refused]
         return set(self._amocrm.change_tasks(again).refused) if again else set()
 
+    def complete_tasks(self, changes: Sequence[TaskChange]) -> None:
+        """What amoCRM does not let us complete stays open on its lead."""
+        if changes:
+            self._amocrm.change_tasks(changes)
+
     def close(self, changes: Sequence[LeadChange]) -> tuple[set[int], dict[int, str]]:
         """Close leads with a loss reason. Returns those closed without it because amoCRM does not have it, and those
         that stay open, with amoCRM's reason."""

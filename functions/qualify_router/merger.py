@@ -14,10 +14,12 @@ from functions.qualify_router.giving_back import GivingBack
 from functions.qualify_router.merge_effects import MergeEffects
 from functions.qualify_router.merge_plan import Share
 from functions.qualify_router.merge_scene import MergeOrder, Scene, SceneReader, obstacle, owners, place_of
-from functions.qualify_router.merge_texts import Words, say
+from functions.qualify_router.merge_texts import Words, lead_url, say
 from functions.qualify_router.merge_writing import Writing
+from functions.qualify_router.questions import answered_by_merge
 from functions.shared.adapters.dynamodb.merges import Merges, Watch
 from functions.shared.clock import Clock
+from functions.shared.crm import Task
 from functions.shared.department import Department, MergeMode
 from functions.shared.errors import Contended
 from functions.shared.merge import Merge, State
@@ -90,7 +92,7 @@ class Merger:
             except Contended:
                 result.later.add(order.duplicate.id)
             else:
-                result.refused[order.duplicate.id] = say(department, "circle")
+                self._refuse(order.duplicate.id, None, say(department, "circle"), department, result)
 
     def _round(self, orders: Sequence[MergeOrder], department: Department, result: MergeResult) -> None:
         known = self._merges.find((order.duplicate.id, order.key) for order in orders)
@@ -143,10 +145,16 @@ class Merger:
         for order in list(scene.orders):
             what = obstacle(order, scene)
             if what:
-                self._refuse(order.duplicate.id, scene.begun(order), say(department, what), result)
+                self._refuse(order.duplicate.id, scene.begun(order), say(department, what), department, result)
                 scene.drop([order])
 
-    def _refuse(self, duplicate_id: int, begun: Merge | None, reason: str, result: MergeResult) -> None:
+    def _refuse(
+        self, duplicate_id: int, begun: Merge | None, reason: str, department: Department, result: MergeResult
+    ) -> None:
+        """People are told; but of what a dry run would not have done, nobody."""
+        if begun is None and department.merging.mode is MergeMode.DRY_RUN:
+            result.dry_run.add(duplicate_id)
+            return
         result.refused[duplicate_id] = reason
         if begun is not None:
             self._take_back(begun, reason)
@@ -189,9 +197,13 @@ class Merger:
         for merge, lead, gain in merge_plan.fold(scene.survivors, pairs, department):
             notes = tuple(note for note in scene.notes if note.lead_id == lead.id)
             tasks = tuple(task for task in scene.tasks if task.lead_id == lead.id)
-            share = Share(merge, lead, gain, notes, tasks)
+            share = Share(merge, lead, gain, notes, tasks, self._answered(merge, tasks, department))
             shares.append(replace(share, merge=replace(merge, added=merge.added.with_more(share.added))))
         return shares
+
+    def _answered(self, merge: Merge, tasks: Sequence[Task], department: Department) -> frozenset[int]:
+        survivor, place = lead_url(self._base_url, merge.survivor_id), department.place(*merge.place)
+        return frozenset(task.id for task in answered_by_merge(tasks, survivor, place, department))
 
     def _row(self, order: MergeOrder, scene: Scene, department: Department) -> Merge:
         """A begun merge keeps its time, by which its notes are known."""
@@ -224,7 +236,7 @@ class Merger:
         for share in shares:
             if share.lead.id in refused:
                 reason = words.say("not_taken", why=refused[share.lead.id])
-                self._refuse(share.lead.id, share.merge, reason, result)
+                self._refuse(share.lead.id, share.merge, reason, department, result)
         merged = [share.merge for share in shares if share.lead.id not in refused]
         self._merges.finish(merged)
         result.merged |= {merge.duplicate_id: merge.survivor_id for merge in merged}

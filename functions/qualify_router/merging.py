@@ -79,13 +79,13 @@ def choose(
     near = [twin for twin in possible if twin.lead.id not in apart]
     confirmed = _confirmed(near, suggested) if asked else []
     sure = [twin for twin in near if twin.sure] if department.merging.mode is not MergeMode.SUGGEST else []
-    best = next((twin for twin in near if twin in sure or twin in confirmed), None)
-    if best is None and department.merging.mode is MergeMode.DRY_RUN and not asked:
-        return Leave()
+    is_auto = department.merging.mode is MergeMode.AUTO
+    named = [twin for twin in near if _is_named(twin, lead)] if asked and is_auto else []
+    best = next((twin for twin in near if twin in sure or twin in confirmed), None) or next(iter(named), None)
     if best is None:
         shown = tuple(possible[:MOST_SUGGESTED])
         return Suggest(shown, confirmable=bool(_confirmed(near, [twin.lead.id for twin in shown])))
-    return MergeInto(best.lead, best.why if best in sure else Likeness.PERSON)
+    return MergeInto(best.lead, best.why if best in sure or best in named else Likeness.PERSON)
 
 
 def _is_arrival(lead: Lead, department: Department) -> bool:
@@ -138,3 +138,9 @@ def _confirmed(near: Sequence[Twin], suggested: Collection[int]) -> list[Twin]:
     named = [twin for twin in near if twin.lead.id in suggested]
     shares_client = (named[0].lead.contacts[:1] == twin.lead.contacts[:1] for twin in named[1:])
     return named if all(shares_client) else []
+
+
+def _is_named(twin: Twin, lead: Lead) -> bool:
+    """Whether the other lead's client hangs on this one: who finds him in the first talk adds him to the card, and says
+    that it is a duplicate."""
+    return twin.why is Likeness.SAME_CONTACT and twin.lead.contacts[:1] != () and twin.lead.contacts[0] in lead.contacts

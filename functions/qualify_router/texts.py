@@ -3,6 +3,7 @@ by which a repeated run recognises its own task and note."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -112,7 +113,7 @@ class Words:
             case _:
                 return None
         if decision.answer:
-            parts.append(self._say("answer", answer=self.department.called(f"answer.{decision.answer}")))
+            parts.append(self.answered(decision))
         if handed_over:
             parts.append(self.passport(lead, owner, channel))
         return " ".join(parts)
@@ -134,6 +135,10 @@ class Words:
     def copy(self, lead: Lead, owner: int, channel: str) -> str:
         """On the new card."""
         return f"{self._say('copy', url=self.url(lead.id))} {self.passport(lead, owner, channel)}"
+
+    def answered(self, decision: Decision) -> str:
+        """The result of the task that asked."""
+        return self._say("answer", answer=self.department.called(f"answer.{decision.answer}"))
 
     def sold_again(self, lead: Lead) -> str:
         return self._say("sold_again", url=self.url(lead.id))
@@ -181,6 +186,19 @@ class Words:
     def _name(self, user_id: int) -> str:
         members = (team.member(user_id) for team in self.department.teams)
         return next((member.name for member in members if member), str(user_id))
+
+
+def asks_about(text: str, url: str) -> bool:
+    """Whether this is the text of a task that asks whether a lead and the one at this address are the same client's, or
+    that found no such lead."""
+    if text.startswith(_heads("no_survivor")):
+        return True
+    return text.startswith(_heads("suggest")) and re.search(rf"{re.escape(url)}(?!\d)", text) is not None
+
+
+def _heads(text: str) -> tuple[str, ...]:
+    """How it begins, in every language: the department's may have changed since."""
+    return tuple(texts[text].partition("{")[0] for texts in _TEXTS.values())
 
 
 def _shown(value: FieldValue) -> str:

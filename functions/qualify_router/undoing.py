@@ -61,17 +61,28 @@ class Undoing:
             left += self._reopen(merge, duplicate, department)
         self._tell(merge, [lead for lead in (survivor, duplicate) if lead], department)
         self._merges.finish_undo(merge)
-        return Undone(merge, left=left)
+        return Undone(merge, left=[*left, *self._earlier(merge)])
 
     def _obstacle(self, merge: Merge) -> str:
         if merge.state not in (State.PENDING, State.DONE, State.UNDOING):
             return f"there is nothing to undo: it is {merge.state.value}"
         if merge.state is State.PENDING and self._clock.now() - merge.touched < AT_WORK:
             return "it is being merged right now: try again in two minutes"
-        further = next((each for each in self._merges.of_lead(merge.survivor_id) if each.state in STANDING), None)
+        not_over = (*STANDING, State.UNDOING)
+        further = next((each for each in self._merges.of_lead(merge.survivor_id) if each.state in not_over), None)
         if further is not None:
             return f"lead {merge.survivor_id} was itself merged into {further.survivor_id}: undo that first"
         return ""
+
+    def _earlier(self, merge: Merge) -> list[str]:
+        """The merges of the same pair that stand though a person took the duplicate up again: what each has brought
+        over goes with its own undoing."""
+        pair = (each for each in self._merges.of_lead(merge.duplicate_id) if each.survivor_id == merge.survivor_id)
+        return [
+            f"their merge of {each.at:%Y-%m-%d %H:%M} UTC still stands: undo lead {merge.duplicate_id} once more"
+            for each in pair
+            if each.key != merge.key and each.state in STANDING
+        ]
 
     def _reopen(self, merge: Merge, duplicate: Lead, department: Department) -> list[str]:
         """Back to the place and owner it had; a person who took it up again meanwhile knows better."""

@@ -417,6 +417,17 @@ class TestDryRun:
         (entry,) = office.merges.of_days(["2026-11-23"])
         assert (entry.state, entry.added.tags) == (State.DRY_RUN, ("сайт",))
 
+    @pytest.mark.parametrize("what", ["survivor_closed", "circle"])
+    def test_what_would_not_have_worked_is_nobodys_task(self, office, what):
+        office.rule(MergeMode.DRY_RUN)
+        survivor, duplicate = office.lead(), office.duplicate()
+        orders = [office.order(duplicate, survivor)]
+        orders += [office.order(survivor, duplicate)] if what == "circle" else []
+        if what == "survivor_closed":
+            office.amocrm._change(survivor.id, status_id=LOST)
+        result = office.merge_orders(orders)
+        assert (result.refused, result.dry_run) == ({}, {order.duplicate.id for order in orders})
+
     def test_the_same_order_is_carried_out_once_it_is_over(self, office):
         office.rule(MergeMode.DRY_RUN)
         survivor, duplicate = office.lead(), office.duplicate()
@@ -563,6 +574,41 @@ class TestUndo:
             assert office.undo(each).refused == ""
         assert office.see(last).tags == office.see(middle).tags == ()
         assert not office.see(first).is_closed
+
+    def test_a_merge_into_a_lead_that_is_being_merged_on_waits_for_that_one(self, office):
+        first, middle, last = office.duplicate(tags=["а"]), office.duplicate(), office.lead()
+        office.merge((first, middle))
+        office.amocrm.fail_next(AmoCrmUnavailable("down"), on="add_notes")
+        with pytest.raises(AmoCrmUnavailable):
+            office.merge((middle, last))
+        assert office.entry(middle).state is State.PENDING
+        office.clock.advance(600)
+        assert "undo that first" in office.undo(first).refused
+        for each in (middle, first):
+            assert office.undo(each).refused == ""
+        assert office.see(last).tags == office.see(middle).tags == ()
+
+    def test_a_merge_into_a_lead_whose_own_undoing_was_interrupted_waits_for_that_one(self, office):
+        first, middle, last = office.duplicate(tags=["а"]), office.duplicate(), office.lead()
+        office.merge((first, middle))
+        office.merge((middle, last))
+        office.amocrm.fail_next(AmoCrmUnavailable("down"), on="change_leads")
+        with pytest.raises(AmoCrmUnavailable):
+            office.undo(middle)
+        assert office.entry(middle).state is State.UNDOING
+        assert "undo that first" in office.undo(first).refused
+
+    def test_an_earlier_merge_of_the_pair_that_still_stands_is_named(self, office):
+        survivor, duplicate = office.lead(), office.duplicate(tags=["а"])
+        office.merge((duplicate, survivor))
+        office.amocrm.human_moves(duplicate.id, *reversed(office.department.ids(place("exchange.qualifying"))))
+        office.clock.advance(3600)
+        office.merge((duplicate, survivor), hop=2)
+        [line] = office.undo(duplicate).left
+        assert "2026-11-23" in line and "still stands" in line
+        earlier = office.merges.of_lead(duplicate.id)[1]
+        assert "still stands" not in "".join(office.undoing.undo(earlier, office.department).left)
+        assert office.see(survivor).tags == ()
 
     def test_a_merge_under_way_is_left_to_its_worker_first(self, office):
         survivor, duplicate = office.lead(), office.duplicate()

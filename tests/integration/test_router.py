@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from functions.qualify_router.undoing import Undoing
 from functions.shared.crm import FieldValue
 from functions.shared.errors import AmbiguousWrite, AmoCrmUnavailable, RetryLater
 from functions.shared.lead_state import TOLD, Step
 from tests.builders import form
 from tests.router_desk import STAGES, RouterDesk, bus_body, tick_body
-from tests.routing_support import ANNA, BORIS, DINA, HEAD, IRINA, MARIA, make_department
+from tests.routing_support import ANNA, BASE_URL, BORIS, DINA, HEAD, IRINA, MARIA, make_department
 
 
 @pytest.fixture
@@ -198,17 +199,68 @@ class TestClosing:
         assert len(desk.bus.of("LeadClosed")) == 2
 
 
+class TestMergedAway:
+    @pytest.mark.parametrize("late", ["exchange.in_conversation", "exchange.lost", "main.contact"])
+    def test_no_late_hook_and_no_tick_opens_a_duplicate_again(self, late: str) -> None:
+        routes = "routes: {lostback: {when: {stage: exchange.lost}, move: warm_up.warming}}"
+        desk = RouterDesk(make_department(extra=routes))
+        client = desk.amocrm.add_contact()
+        desk.lead("main.offer", contacts=[client.id])
+        lead = desk.lead("exchange.new", contacts=[client.id])
+        desk.move(lead, "exchange.in_conversation")
+        desk.settle()
+        for seconds in (0, 5, 7200):
+            desk.clock.advance(seconds)
+            desk.sent[STAGES] += [desk.hook(lead, at=late), desk.hook(lead), desk.hook(lead, "update")]
+            desk.settle()
+            desk.tick()
+        assert (desk.at(lead), desk.state(lead).due_at) == ("exchange.lost", None)
+
+
 class TestTasks:
     def test_a_conditional_refusal_asks_its_owner_once_a_stay(self, desk: RouterDesk) -> None:
         lead = desk.lead("main.contact", owner=DINA)
         for at in ("main.conditional_refusal", "main.offer", "main.conditional_refusal"):
             desk.move(lead, at)
             desk.settle()
-        assert [owner for owner, _ in tasks(desk, lead)] == [DINA, DINA]
+        assert [owner for owner, _ in tasks(desk, lead)] == [DINA], "the first one is still open"
         assert "Итог квалификации" in tasks(desk, lead)[0][1]
         assert desk.amocrm.tasks_of(lead)[0].complete_till - desk.amocrm.tasks_of(lead)[0].created_at == timedelta(
             days=1
         )
+
+    def test_who_has_done_the_task_is_asked_again_in_another_stay(self, desk: RouterDesk) -> None:
+        lead = desk.lead("main.contact", owner=DINA)
+        for at in ("main.conditional_refusal", "main.offer", "main.conditional_refusal"):
+            desk.move(lead, at)
+            desk.settle()
+            for task in desk.amocrm.tasks_of(lead):
+                desk.amocrm.human_completes(task.id, "ok")
+        assert [owner for owner, _ in tasks(desk, lead)] == [DINA, DINA]
+
+    @pytest.mark.parametrize("answer", ["not_target", "no_information", "qualified"])
+    def test_the_answer_completes_the_task_that_asked_for_it(self, desk: RouterDesk, answer: str) -> None:
+        lead = desk.lead("main.contact", owner=DINA)
+        desk.move(lead, "main.conditional_refusal")
+        desk.settle()
+        [asked] = desk.amocrm.tasks_of(lead)
+        own = desk.amocrm.add_task(lead, DINA, "Перезвонить", desk.clock.now() + timedelta(days=1))
+        desk.says(lead, answer)
+        desk.settle()
+        done, other = desk.amocrm.tasks_of(lead)
+        called = desk.department.called(f"answer.{answer}")
+        assert (done.id, done.is_completed, done.result) == (asked.id, True, f"Итог квалификации: {called}.")
+        assert (other.id, other.is_completed) == (own.id, False)
+
+    def test_a_task_that_a_person_has_made_his_own_goes_along(self, desk: RouterDesk) -> None:
+        lead = desk.lead("main.contact", owner=DINA)
+        desk.move(lead, "main.conditional_refusal")
+        desk.settle()
+        [asked] = desk.amocrm.tasks_of(lead)
+        desk.amocrm._change_task(asked.id, text="Спросить про замер, потом заполнить")
+        desk.says(lead, "qualified")
+        desk.settle()
+        assert not desk.amocrm.tasks_of(lead)[0].is_completed
 
     def test_a_task_does_not_hide_that_the_lead_has_changed_hands(self, desk: RouterDesk) -> None:
         """Nothing else tells of it: the stage has a route that leaves the lead where it is."""
@@ -405,6 +457,99 @@ class TestDuplicates:
         assert desk.at(lead) == "exchange.lost"
         assert desk.bus.of("LeadsMerged")[0]["lead_id"] == running
         assert desk.bus.of("LeadsMerged")[0]["why"] == "person"
+
+    def test_the_answered_suggestion_is_completed_and_does_not_go_over(self, desk: RouterDesk) -> None:
+        one = desk.amocrm.add_contact(name="Мария", phones=["+79991234567"])
+        other = desk.amocrm.add_contact(name="Пётр", phones=["8 (999) 123-45-67"])
+        running = desk.lead("main.offer", owner=DINA, contacts=[one.id])
+        lead = desk.lead("exchange.new", contacts=[other.id])
+        for at in ("exchange.in_conversation", "exchange.new", "exchange.in_conversation"):
+            desk.move(lead, at)
+            desk.settle()
+        assert desk.at(lead) == "exchange.lost"
+        [task] = desk.amocrm.tasks_of(lead)
+        assert (task.is_completed, task.result) == (True, f"Объединено: https://firm.amocrm.ru/leads/detail/{running}")
+        assert desk.amocrm.tasks_of(running) == []
+
+    @pytest.mark.parametrize("why", ["apart", "several"])
+    def test_who_cannot_confirm_is_told_once_how_to_merge_by_hand(self, desk: RouterDesk, why: str) -> None:
+        one = desk.amocrm.add_contact(name="Мария", phones=["+79991234567"])
+        desk.lead("main.offer", owner=DINA, contacts=[one.id])
+        if why == "several":
+            third = desk.amocrm.add_contact(name="Ольга", phones=["+79991234567"])
+            desk.lead("main.offer", owner=DINA, contacts=[third.id])
+        other = one if why == "apart" else desk.amocrm.add_contact(name="Пётр", phones=["8 (999) 123-45-67"])
+        lead = desk.lead("exchange.new", contacts=[other.id])
+        if why == "apart":
+            desk.move(lead, "exchange.in_conversation")
+            desk.settle()
+            self.undo(desk, lead)
+        for _ in range(3):
+            desk.clock.advance(60)
+            desk.move(lead, "exchange.in_conversation")
+            desk.settle()
+            desk.move(lead, "exchange.new")
+            desk.settle()
+        assert desk.at(lead) == "exchange.new"
+        [(owner, text)] = tasks(desk, lead)
+        assert owner == ANNA and "«Объединить»" in text and "верните её туда ещё раз" not in text
+
+    def test_a_merge_out_of_a_conditional_refusal_leaves_one_open_question_when_it_is_undone(
+        self, desk: RouterDesk
+    ) -> None:
+        client = desk.amocrm.add_contact()
+        running = desk.lead("main.offer", owner=DINA, contacts=[client.id])
+        lead = desk.lead("main.contact", owner=DINA, contacts=[client.id])
+        desk.move(lead, "main.conditional_refusal")
+        desk.settle()
+        desk.says(lead, "in_conversation")
+        desk.settle()
+        assert desk.at(lead) == "main.lost"
+        assert [task.is_completed for task in desk.amocrm.tasks_of(lead)] == [True]
+        assert desk.amocrm.tasks_of(running) == []
+        self.undo(desk, lead)
+        assert desk.at(lead) == "main.conditional_refusal"
+        assert [task.is_completed for task in desk.amocrm.tasks_of(lead)] == [True, False]
+
+    def undo(self, desk: RouterDesk, lead: int) -> None:
+        desk.clock.advance(300)
+        merges = desk.stores.merges
+        undoing = Undoing(amocrm=desk.amocrm, merges=merges, clock=desk.clock, base_url=BASE_URL)
+        assert undoing.undo(merges.of_lead(lead)[0], desk.department).refused == ""
+        desk.settle()
+
+    @pytest.mark.parametrize("found", ["unlike", "several", "nobody", "sure"])
+    def test_a_dry_run_writes_nothing_to_amocrm(self, found: str) -> None:
+        desk = RouterDesk(make_department(extra="merging: {mode: dry_run}"))
+        name = "Иван" if found == "sure" else "Мария"
+        for each in {"several": (name, "Ольга"), "nobody": ()}.get(found, (name,)):
+            other = desk.amocrm.add_contact(name=each, phones=["+79991234567"])
+            desk.lead("main.offer", owner=DINA, contacts=[other.id])
+        client = desk.amocrm.add_contact(name="Иван", phones=["8 999 123-45-67"])
+        lead = desk.lead("exchange.new", contacts=[client.id])
+        desk.move(lead, "exchange.in_conversation")
+        before = desk.amocrm.asked()
+        desk.settle()
+        assert desk.at(lead) == "exchange.in_conversation"
+        assert [task for task in desk.amocrm.tasks if task.lead_id == lead] == []
+        assert notes(desk, lead) == []
+        looked = desk.amocrm.asked()
+        assert looked > before
+        assert desk.deliver(desk.hook(lead), desk.hook(lead, "update")) == []
+        assert desk.amocrm.asked() == looked, "it is looked at once a stay"
+
+    def test_a_lead_dragged_there_in_a_dry_run_is_told_all_the_same(self) -> None:
+        desk = RouterDesk(make_department(extra="merging: {mode: dry_run}"))
+        lead = desk.lead("exchange.new")
+        desk.says(lead, "qualified")
+        desk.settle()
+        assert desk.state(lead).told == "main"
+        desk.move(lead, "exchange.in_conversation")
+        assert desk.deliver(desk.hook(lead)) == ["m0"], "it looks again"
+        desk.clock.advance(20)
+        desk.deliver(desk.hook(lead))
+        known = desk.state(lead)
+        assert (known.told, known.team) == ("exchange", "lead_desk")
 
     def test_a_duplicate_that_distribute_found_at_its_arrival_is_merged(self, desk: RouterDesk) -> None:
         client = desk.amocrm.add_contact()
@@ -898,6 +1043,12 @@ class TestQuestionsThatOnlyHandsAnswer:
         assert len(said) == 1
         assert "вручную" in said[0]
         assert not desk.amocrm.see(double).is_closed
+
+        desk.move(double, "exchange.in_conversation")
+        desk.settle()
+        looked = desk.amocrm.asked()
+        assert desk.deliver(desk.hook(double), desk.hook(double, "update")) == []
+        assert desk.amocrm.asked() == looked, "an echo costs nothing"
 
     def test_the_note_of_a_hand_over_names_who_had_the_lead_though_its_owner_was_changed_first(
         self, desk: RouterDesk

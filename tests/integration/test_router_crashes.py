@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from functions.qualify_router.texts import Words
 from functions.shared.errors import AmbiguousWrite, AmoCrmUnavailable, RetryLater
 from functions.shared.lead_state import LeadState
 from tests.router_desk import LEADS, STAGES, Killed, Office, tick_body
-from tests.routing_support import ANNA, DINA, IRINA, make_department, place
+from tests.routing_support import ANNA, BASE_URL, DINA, IRINA, make_department, place
 
 
 def qualified(office: Office) -> None:
@@ -29,6 +30,26 @@ def not_target(office: Office) -> None:
 def conditional_refusal(office: Office) -> None:
     """A task, and a hand-over by a person's hand."""
     office.move(known(office, "exchange.new", ANNA), "main.conditional_refusal")
+
+
+def refused_and_answered(office: Office) -> None:
+    """A task that its answer completes."""
+    lead = known(office, "main.conditional_refusal", DINA)
+    [route] = [route for route in office.department.routes if route.id == "conditional_refusal"]
+    office.amocrm.add_task(lead, DINA, route.task.text, office.clock.now() + timedelta(days=1))
+    office.says(lead, "no_information")
+
+
+def confirmed(office: Office) -> None:
+    """A merge that answers a suggestion."""
+    one = office.amocrm.add_contact(name="Мария", phones=["+79991234567"])
+    other = office.amocrm.add_contact(name="Пётр", phones=["89991234567"])
+    running = known(office, "main.offer", DINA, contacts=[one.id])
+    lead = known(office, "exchange.new", ANNA, contacts=[other.id])
+    text = Words(office.department, BASE_URL).suggest([running], unsure=True, stage=place("exchange.in_conversation"))
+    office.amocrm.add_task(lead, ANNA, text, office.clock.now() + timedelta(hours=4))
+    office.states.put(replace(office.states.of([lead])[lead], suggested=(running,)))
+    office.move(lead, "exchange.in_conversation")
 
 
 def won(office: Office) -> None:
@@ -85,6 +106,8 @@ SCENES = [
     repeat_sale,
     duplicate,
     suggestion,
+    confirmed,
+    refused_and_answered,
     closed_by_hand,
     several,
 ]
@@ -154,7 +177,9 @@ def outcome(office: Office) -> dict[str, Any]:
     return {
         "leads": leads,
         "reasons": {lead.id: lead.loss_reason_id for lead in amocrm.see_all()},
-        "tasks": sorted((task.lead_id, task.responsible_user_id, task.text) for task in amocrm.tasks),
+        "tasks": sorted(
+            (task.lead_id, task.responsible_user_id, task.text, task.is_completed, task.result) for task in amocrm.tasks
+        ),
         "notes": sorted((note.lead_id, re.sub(r"\d\d:\d\d", "…", note.text)) for note in amocrm.notes),
         "known": {
             lead_id: (state.place, state.team, state.told, state.sale, state.origin, state.fired, state.pending)

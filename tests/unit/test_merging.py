@@ -236,3 +236,23 @@ def test_what_is_chosen_is_always_a_running_lead_that_is_allowed(crowd, asked, s
         assert choice.survivor in others
         assert not choice.survivor.is_closed
         assert choice.survivor.id not in apart
+
+
+class TestNamed:
+    """A person has hung the other lead's client on this one."""
+
+    def other(self, contacts):
+        found = twin(replace(lead(3, "main.offer"), contacts=contacts), sure=False)
+        return replace(found, why=Likeness.SAME_CONTACT)
+
+    def test_who_says_duplicate_then_means_that_lead(self):
+        mine = replace(lead(9), contacts=(91, 31))
+        assert chosen(mine, self.other((31,)), asked=True).survivor.id == 3
+
+    def test_at_arrival_it_is_only_a_question(self):
+        mine = replace(lead(9), contacts=(91, 31))
+        assert isinstance(chosen(mine, self.other((31,))), Suggest)
+
+    def test_an_agent_who_is_the_main_contact_of_neither_names_nobody(self):
+        mine = replace(lead(9), contacts=(91, 50))
+        assert isinstance(chosen(mine, self.other((31, 50)), asked=True), Suggest)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.qualify_router.texts import _TEXTS, Words
+from functions.qualify_router.texts import _TEXTS, Words, asks_about
 from functions.shared.crm import FieldValue, Lead
 from functions.shared.lead_state import Decision, Step
 from tests.builders import MONDAY_NOON as NOON
@@ -103,3 +103,15 @@ def test_an_english_department_reads_english() -> None:
     words = Words(replace(DEPARTMENT, language="en"), BASE_URL)
     assert words.no_survivor("").startswith("No running lead")
     assert "the name differs" in words.suggest([5], unsure=True, stage=place("exchange.in_conversation"))
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_a_question_is_known_by_its_beginning_and_by_the_lead_it_names(language: str) -> None:
+    words = Words(replace(DEPARTMENT, language=language), BASE_URL)
+    stage = place("exchange.in_conversation")
+    suggested = [words.suggest([4, 5], unsure=unsure, stage=stage) for unsure in (True, False)]
+    for text in (*suggested, words.merge_by_hand([4, 5])):
+        assert asks_about(text, words.url(4)) and asks_about(text, words.url(5))
+        assert not asks_about(text, words.url(50)) and not asks_about(text.replace("/5", "/51"), words.url(5))
+    assert asks_about(words.no_survivor(""), words.url(5))
+    assert not asks_about(f"Перезвонить: {words.url(5)}", words.url(5))
