@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 from typing import Any
 
 from functions.shared.adapters.dynamodb.keys import Key
@@ -24,6 +25,9 @@ Operand = Callable[[Item, Values], Any]
 _TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),]|:?\w+)")
 _COMPARISONS = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _MISSING = object()
+
+LONGEST_SORT_KEY = 1024
+"""Bytes (DynamoDB: quotas)."""
 
 
 class ReservedWord(Exception):
@@ -42,6 +46,7 @@ class MemoryTable(Table):
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Item] = {}
+        self._lock = Lock()
 
     def get(self, key: Key) -> Item | None:
         row = self.rows.get((key["pk"], key["sk"]))
@@ -52,13 +57,16 @@ class MemoryTable(Table):
         return [_copied(self.rows[key]) for key in wanted if key in self.rows]
 
     def query(self, pk: str, sk_prefix: str) -> Iterator[Item]:
+        assert sk_prefix, "DynamoDB refuses an empty key"
         found = sorted(key for key in self.rows if key[0] == pk and key[1].startswith(sk_prefix))
         return iter([_copied(self.rows[key]) for key in found])
 
     def between(
         self, pk: str, first: str, last: str, consistent: bool = True, page: int | None = None
     ) -> Iterator[Item]:
-        found = sorted(key for key in list(self.rows) if key[0] == pk and first <= key[1] <= last)
+        assert first <= last, "DynamoDB refuses such a range"
+        assert first, "DynamoDB refuses an empty key"
+        found = sorted(key for key in self.rows if key[0] == pk and first <= key[1] <= last)
         return iter([_copied(self.rows[key]) for key in found])
 
     def due(self, index: str, shard: str, until: str, page: int | None = None) -> Iterator[Item]:
@@ -91,6 +99,10 @@ class MemoryTable(Table):
         """All or nothing; ConditionFailed tells of each action what stands there, where its condition did not hold."""
         for action in actions:
             _understand(action)
+        with self._lock:
+            self._do_alone(actions)
+
+    def _do_alone(self, actions: Sequence[Item]) -> None:
         standing = [self.rows.get(_key_of(action), {}) for action in actions]
         failed: list[Item | None] = [
             _copied(row) if action["condition"] and not condition(action["condition"])(row, action["values"]) else None
@@ -122,6 +134,7 @@ def _understand(action: Item) -> None:
 def _after(action: Item, row: Item) -> Item | None:
     """None: it is deleted."""
     if "put" in action:
+        assert len(action["put"]["sk"].encode()) <= LONGEST_SORT_KEY, "DynamoDB takes no sort key as long as this one"
         return dict(_copied(action["put"]))
     if action["expression"] is None:
         return None

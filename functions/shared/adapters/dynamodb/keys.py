@@ -105,8 +105,12 @@ def facts_since(since: datetime | None) -> str:
     return FIRST_FACT + (moment(since) if since else "")
 
 
+EPISODE = "EP#"
+"""How the sort keys of all episodes begin."""
+
+
 def episode(contact_id: int, rule: str, anchor: str) -> Key:
-    return {"pk": f"CLIENT#{contact_id}", "sk": f"EP#{escaped(rule)}#{anchor}"}
+    return {"pk": f"CLIENT#{contact_id}", "sk": f"{EPISODE}{escaped(rule)}#{anchor}"}
 
 
 def aliases(contact_id: int) -> Key:
@@ -163,6 +167,13 @@ def unescaped(text: str) -> str:
 def due_shard(kind: str, shard: int = 0) -> str:
     """Kinds of leads need only one shard: it takes 1,000 writes a second, a firm has a few leads a minute."""
     return f"DUE#{kind}#{shard}"
+
+
+FIRST, LAST = " ", "\U0010ffff"
+"""Sort keys before and behind all others: a range from one to the other is the whole partition."""
+
+NEVER = "9999"
+"""Sorts behind every due time."""
 
 
 def due_at(moment: datetime) -> str:
