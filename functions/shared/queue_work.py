@@ -97,9 +97,7 @@ class QueueWork:
 
     def work_in_time(self, run: RunT, work: Callable[[RunT], None]) -> None:
         """Begin only what can be done; the rest comes back."""
-        if run.is_late(self._clock.now()):
-            run.come_back(run.todo(), None)
-        elif run.todo():
+        if run.todo() and not run.is_late(self._clock.now()):
             self.work_safely(run, work)
 
     def work_safely(self, run: RunT, work: Callable[[RunT], None]) -> None:

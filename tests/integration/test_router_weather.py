@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from functions.shared.lead_state import Step
+from functions.shared.limits import READ_ALONE
 from tests.router_desk import RouterDesk, make_router
 from tests.routing_support import DINA, MARIA, make_department
 
@@ -65,6 +66,19 @@ def test_one_bad_lead_does_not_hold_up_its_neighbours(desk: RouterDesk) -> None:
     assert [desk.at(lead) for lead in leads] == [
         "exchange.qualified" if lead == leads[2] else "main.received" for lead in leads
     ]
+
+
+def test_what_was_put_off_goes_on_alone_after_a_failed_run(desk: RouterDesk) -> None:
+    """GIVEN more moves that the list does not show than are read alone WHEN the run fails THEN the pause before the
+    leads are worked one by one is long enough for the list."""
+    desk.amocrm.list_lag = timedelta(seconds=5)
+    leads = [desk.lead("exchange.new") for _ in range(READ_ALONE + 1)]
+    desk.clock.advance(60)
+    for lead in leads:
+        desk.move(lead, "exchange.qualified")
+    desk.amocrm.fail_next(ZeroDivisionError(), on="change_leads")
+    assert desk.deliver(*[desk.hook(lead) for lead in leads]) == []
+    assert {desk.at(lead) for lead in leads} == {"main.received"}
 
 
 def test_a_step_to_a_stage_that_left_the_department_is_dropped_and_decided_anew(desk: RouterDesk) -> None:

@@ -186,6 +186,19 @@ def test_what_was_put_off_before_a_bug_is_not_worked_again() -> None:
     assert bench.queue.postponed == {"m0": 75.0}
 
 
+def test_what_is_put_off_alone_waits_as_long_as_it_said() -> None:
+    def work(run: Run[Hint]) -> None:
+        if len(run.hints) > 1:
+            raise ZeroDivisionError
+        run.come_back([2], 75.0)
+        run.finish({1})
+
+    bench = Bench(work=work)
+    bench.handle(lead_hook(1), lead_hook(2))
+
+    assert bench.queue.postponed == {"m1": 75.0}
+
+
 def test_leads_are_worked_alone_as_far_as_the_time_goes() -> None:
     bench = Bench()
     bench.work = failing_at(1, ZeroDivisionError(), after=lambda: bench.clock.advance(20))
