@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from functions.aftercare_triggers.plan import Act, Change
-from functions.aftercare_triggers.rules.clocks import local_date
+from functions.aftercare_triggers.rules.clocks import INSTANT, local_date
 from functions.aftercare_triggers.rules.moments import day_month_year
 from functions.aftercare_triggers.rules.rule import Escalation, Rule
 from functions.aftercare_triggers.rules.subscriptions import SUBSCRIPTION, subscription_of
@@ -82,7 +82,7 @@ def _goes_on_after(view: View, fact: Fact) -> bool:
     session begins."""
     when, person = view.rule.when, view.person
     following = next(iter(person.at_hand(when.reads, view.now, fact.time)), None)
-    until = view.now if following is None else following.time - timedelta(microseconds=1)
+    until = view.now if following is None else following.time - INSTANT
     return when.holds(person, fact.time) and when.holds(person, until)
 
 

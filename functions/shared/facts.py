@@ -65,6 +65,11 @@ class Fact:
     def key(self) -> tuple[str, str]:
         return self.source, self.id
 
+    @property
+    def reference(self) -> str:
+        """The key as one text, for evidence."""
+        return f"{self.source}/{self.id}"
+
 
 def current(facts: Iterable[Fact]) -> list[Fact]:
     """One version of every fact, sorted by time: of several with the same (source, id) the one that was recorded last;

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
 
+from functions.aftercare_triggers.rules.moments import dates_of
 from functions.aftercare_triggers.rules.person import Person
-from functions.aftercare_triggers.rules.recency import FREEZES, absence, chosen, key_of
+from functions.aftercare_triggers.rules.recency import SinceLast, absence
 from functions.aftercare_triggers.rules.selector import Selector
 from functions.shared.facts import Fact
 
@@ -32,7 +33,7 @@ class Rhythm:
 
 def rhythm(person: Person, of: Selector, at: datetime) -> Rhythm | None:
     """None: he never came."""
-    last = next(chosen(person, of, at), None)
+    last = next(of.newest(person, at), None)
     if last is None:
         return None
     visits = islice(_visits(person, of, at), NEWEST_INTERVALS + 1)
@@ -45,7 +46,7 @@ def rhythm(person: Person, of: Selector, at: datetime) -> Rhythm | None:
 def _visits(person: Person, of: Selector, at: datetime) -> Iterator[datetime]:
     """When the visits began, the newest first."""
     began: datetime | None = None
-    for fact in chosen(person, of, at):
+    for fact in of.newest(person, at):
         if began is not None and began - fact.time >= ONE_VISIT:
             yield began
         began = fact.time
@@ -54,43 +55,26 @@ def _visits(person: Person, of: Selector, at: datetime) -> Iterator[datetime]:
 
 
 @dataclass(frozen=True)
-class CadenceBreak:
-    """Away for longer than is usual for him: `k` times his rhythm, but from `least` to `most`; `fallback` while he has
-    none."""
-
-    of: Selector
-    k: float = 2.5
-    least: timedelta = timedelta(days=5)
-    most: timedelta = timedelta(days=45)
-    fallback: timedelta = timedelta(days=14)
-
-    judged_at_watermark = True
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return FREEZES | {self.of.type}
+class _Rhythmic(SinceLast):
+    """Due by what is usual for him."""
 
     @property
     def woken_by(self) -> frozenset[str]:
         """A visit too: it can make the rhythm shorter than it was."""
         return self.reads
 
-    @property
-    def returns(self) -> frozenset[str]:
-        return frozenset({self.of.type})
 
-    def holds(self, person: Person, at: datetime) -> bool:
-        known = rhythm(person, self.of, at)
-        return known is not None and person.freezes.elapsed(known.last.time, at) >= self._patience(known)
+@dataclass(frozen=True)
+class CadenceBreak(_Rhythmic):
+    """Away for longer than is usual for him: `k` times his rhythm, but from `least` to `most`; `fallback` while he has
+    none."""
 
-    def anchor(self, person: Person, at: datetime) -> str:
-        known = rhythm(person, self.of, at)
-        return known.last.id if known else ""
+    k: float = 2.5
+    least: timedelta = timedelta(days=5)
+    most: timedelta = timedelta(days=45)
+    fallback: timedelta = timedelta(days=14)
 
-    def since(self, person: Person, at: datetime) -> datetime:
-        return self.next_due(person, at) or at
-
-    def next_due(self, person: Person, at: datetime) -> datetime | None:
+    def due(self, person: Person, at: datetime) -> datetime | None:
         known = rhythm(person, self.of, at)
         return person.freezes.advance(known.last.time, self._patience(known)) if known else None
 
@@ -101,10 +85,6 @@ class CadenceBreak:
         told = absence(person, known.last, at) | {"patience": _in_days(self._patience(known))}
         return told if known.median is None else told | {"median": _in_days(known.median)}
 
-    def evidence(self, person: Person, at: datetime) -> list[str]:
-        known = rhythm(person, self.of, at)
-        return [key_of(known.last)] if known else []
-
     def _patience(self, known: Rhythm) -> timedelta:
         if known.median is None:
             return self.fallback
@@ -112,40 +92,13 @@ class CadenceBreak:
 
 
 @dataclass(frozen=True)
-class MissedRhythm:
+class MissedRhythm(_Rhythmic):
     """streak with `expected: cadence`: by his rhythm he would have come `count` times since his last visit. Without a
     rhythm nobody expects him."""
 
-    of: Selector
     count: int
 
-    judged_at_watermark = True
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return FREEZES | {self.of.type}
-
-    @property
-    def woken_by(self) -> frozenset[str]:
-        """A visit too: it can make the rhythm shorter than it was."""
-        return self.reads
-
-    @property
-    def returns(self) -> frozenset[str]:
-        return frozenset({self.of.type})
-
-    def holds(self, person: Person, at: datetime) -> bool:
-        due = self.next_due(person, at)
-        return due is not None and due <= at
-
-    def anchor(self, person: Person, at: datetime) -> str:
-        known = rhythm(person, self.of, at)
-        return known.last.id if known else ""
-
-    def since(self, person: Person, at: datetime) -> datetime:
-        return self.next_due(person, at) or at
-
-    def next_due(self, person: Person, at: datetime) -> datetime | None:
+    def due(self, person: Person, at: datetime) -> datetime | None:
         known = rhythm(person, self.of, at)
         if known is None or known.median is None:
             return None
@@ -159,20 +112,6 @@ class MissedRhythm:
         expected = (person.freezes.advance(known.last.time, k * known.median) for k in range(1, count + 1))
         told = [day for day in expected if day is not None]
         return absence(person, known.last, at) | {"count": str(count), "dates": dates_of(person, told)}
-
-    def evidence(self, person: Person, at: datetime) -> list[str]:
-        known = rhythm(person, self.of, at)
-        return [key_of(known.last)] if known else []
-
-
-MOST_DATES = 10
-"""A task's text stays readable; older ones are left out."""
-
-
-def dates_of(person: Person, moments: list[datetime]) -> str:
-    """`05.11, 09.11, 12.11`: local dates, the oldest first, of many only the last."""
-    days = [f"{moment.astimezone(person.zone):%d.%m}" for moment in sorted(moments)]
-    return ", ".join(days if len(days) <= MOST_DATES else ["…", *days[-MOST_DATES:]])
 
 
 def _in_days(span: timedelta) -> str:

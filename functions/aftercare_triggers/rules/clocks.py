@@ -22,6 +22,10 @@ _ISO_DATES = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?")
 _SHORT_DATES = re.compile(r"(?:(\d+)y)?(?:(\d+)mo)?(?:(\d+)w)?(?:(\d+)d)?")
 
 
+INSTANT = timedelta(microseconds=1)
+"""The finest step of our time: what was true just before."""
+
+
 @dataclass(frozen=True)
 class Freezes:
     """Half-open spans [from, to) during which the client's subscription rests, apart from each other and sorted; the

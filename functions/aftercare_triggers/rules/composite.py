@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from functions.aftercare_triggers.rules.clocks import INSTANT
 from functions.aftercare_triggers.rules.person import Person
 from functions.aftercare_triggers.rules.primitive import Primitive
-
-_INSTANT = timedelta(microseconds=1)
-"""The finest step of our time: what was true just before."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ class AllOf(_Composite):
     def since(self, person: Person, at: datetime) -> datetime:
         named = self.anchor(person, at)
         began = self._begun(person, at)
-        while self.holds(person, began - _INSTANT) and self.anchor(person, began - _INSTANT) == named:
-            began = self._begun(person, began - _INSTANT)
+        while self.holds(person, began - INSTANT) and self.anchor(person, began - INSTANT) == named:
+            began = self._begun(person, began - INSTANT)
         return began
 
     def _begun(self, person: Person, at: datetime) -> datetime:
@@ -101,7 +99,7 @@ class AnyOf(_Composite):
         began, before = at, at
         while starts := [member.since(person, moment) for _, member, moment in self._holding(person, before)]:
             began = min(starts)
-            before = began - _INSTANT
+            before = began - INSTANT
         return began
 
     def next_due(self, person: Person, at: datetime) -> datetime | None:

@@ -8,39 +8,48 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import ClassVar
 
-from functions.aftercare_triggers.rules.clocks import local_date, local_instant, plus_months
+from functions.aftercare_triggers.rules.clocks import INSTANT, local_date, local_instant, plus_months
 from functions.aftercare_triggers.rules.person import Person
 from functions.aftercare_triggers.rules.selector import Selector
 from functions.shared.facts import SUBSCRIPTION_UNFROZEN, Fact
-
-_INSTANT = timedelta(microseconds=1)
-"""The finest step of our time: what was true just before."""
 
 _KNOWN = "known"
 """Anchor of a stretch that began because the client was known for long enough: no fact began it, and it comes once."""
 
 
 @dataclass(frozen=True)
-class AtLeast:
-    """count with `>=`: at least n facts in the window."""
+class _Count:
+    """How many facts are in the window."""
 
     of: Selector
     n: int
     window: timedelta
 
-    judged_at_watermark: ClassVar[bool] = False
-    returns: ClassVar[frozenset[str]] = frozenset()
-
     @property
     def reads(self) -> frozenset[str]:
         return frozenset({self.of.type})
+
+    def numbers(self, person: Person, at: datetime) -> dict[str, str]:
+        return {"count": str(len(self.inside(person, at))), "days": str(self.window.days)}
+
+    def inside(self, person: Person, at: datetime) -> list[Fact]:
+        facts = person.of_types(self.reads, at, person.freezes.back(at, self.window))
+        return [fact for fact in facts if self.of.matches(fact)]
+
+
+@dataclass(frozen=True)
+class AtLeast(_Count):
+    """count with `>=`: at least n facts in the window."""
+
+    judged_at_watermark: ClassVar[bool] = False
+    returns: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def woken_by(self) -> frozenset[str]:
         return self.reads
 
     def holds(self, person: Person, at: datetime) -> bool:
-        return len(_inside(self.of, person, at, self.window)) >= self.n
+        return len(self.inside(person, at)) >= self.n
 
     def anchor(self, person: Person, at: datetime) -> str:
         return self._reaching(person, at).id
@@ -51,18 +60,15 @@ class AtLeast:
     def next_due(self, person: Person, at: datetime) -> datetime | None:  # noqa: ARG002 (only facts can)
         return None
 
-    def numbers(self, person: Person, at: datetime) -> dict[str, str]:
-        return _counted(self.of, person, at, self.window)
-
     def evidence(self, person: Person, at: datetime) -> list[str]:
-        return _keys(_inside(self.of, person, at, self.window))
+        return _keys(self.inside(person, at))
 
     def _reaching(self, person: Person, at: datetime) -> Fact:
         """The fact that reached n: the newest of the earliest n in a row whose windows touch one another until now."""
         reached: Fact | None = None
         for newest, oldest in _runs(self.of, person, at, self.n):
             left = person.freezes.advance(oldest.time, self.window)
-            if left is not None and left < (at + _INSTANT if reached is None else reached.time):
+            if left is not None and left < (at + INSTANT if reached is None else reached.time):
                 break
             reached = newest
         if reached is None:
@@ -71,18 +77,10 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
-class AtMost:
+class AtMost(_Count):
     """count with `<=`: at most n facts in the window, of a client whom we have known for all of it."""
 
-    of: Selector
-    n: int
-    window: timedelta
-
     judged_at_watermark: ClassVar[bool] = True
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return frozenset({self.of.type})
 
     @property
     def woken_by(self) -> frozenset[str]:
@@ -94,7 +92,7 @@ class AtMost:
 
     def holds(self, person: Person, at: datetime) -> bool:
         known = self._known_at(person, at)
-        return known is not None and known <= at and len(_inside(self.of, person, at, self.window)) <= self.n
+        return known is not None and known <= at and len(self.inside(person, at)) <= self.n
 
     def anchor(self, person: Person, at: datetime) -> str:
         leaving = self._leaving(person, at)
@@ -109,17 +107,14 @@ class AtMost:
 
     def next_due(self, person: Person, at: datetime) -> datetime | None:
         known = self._known_at(person, at)
-        inside = _inside(self.of, person, at, self.window)
+        inside = self.inside(person, at)
         if known is None or len(inside) <= self.n:
             return known if known is not None and known > at else None
         return person.freezes.advance(inside[-self.n - 1].time, self.window)
 
-    def numbers(self, person: Person, at: datetime) -> dict[str, str]:
-        return _counted(self.of, person, at, self.window)
-
     def evidence(self, person: Person, at: datetime) -> list[str]:
         leaving = self._leaving(person, at)
-        return _keys(([] if leaving is None else [leaving[0]]) + _inside(self.of, person, at, self.window))
+        return _keys(([] if leaving is None else [leaving[0]]) + self.inside(person, at))
 
     def _known_at(self, person: Person, at: datetime) -> datetime | None:
         """When we have known the client for the whole window; None: never, or we do not know him yet."""
@@ -140,19 +135,11 @@ class AtMost:
 
 
 @dataclass(frozen=True)
-class Exactly:
+class Exactly(_Count):
     """count with `=`: as many facts in the window, no more and no fewer."""
-
-    of: Selector
-    n: int
-    window: timedelta
 
     judged_at_watermark: ClassVar[bool] = True
     returns: ClassVar[frozenset[str]] = frozenset()
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return frozenset({self.of.type})
 
     @property
     def woken_by(self) -> frozenset[str]:
@@ -168,12 +155,9 @@ class Exactly:
         return self._beginner(person, at).since(person, at)
 
     def next_due(self, person: Person, at: datetime) -> datetime | None:
-        if len(_inside(self.of, person, at, self.window)) < self.n:
+        if len(self.inside(person, at)) < self.n:
             return None
         return self._most.next_due(person, at)
-
-    def numbers(self, person: Person, at: datetime) -> dict[str, str]:
-        return _counted(self.of, person, at, self.window)
 
     def evidence(self, person: Person, at: datetime) -> list[str]:
         return self._most.evidence(person, at)
@@ -248,8 +232,8 @@ class Regularly:
 
     def since(self, person: Person, at: datetime) -> datetime:
         began = self._period_before(person, at).end
-        while self.holds(person, began - _INSTANT):
-            began = self._period_before(person, began - _INSTANT).end
+        while self.holds(person, began - INSTANT):
+            began = self._period_before(person, began - INSTANT).end
         return began
 
     def next_due(self, person: Person, at: datetime) -> datetime | None:
@@ -272,7 +256,7 @@ class Regularly:
         return count <= self.n and person.first_at is not None and person.first_at <= period.start
 
     def _facts(self, person: Person, period: Period) -> list[Fact]:
-        found = person.of_types(self.reads, period.end - _INSTANT, period.start - _INSTANT)
+        found = person.of_types(self.reads, period.end - INSTANT, period.start - INSTANT)
         return [fact for fact in found if self.of.matches(fact)]
 
     def _looked_at(self, person: Person, at: datetime) -> list[Period]:
@@ -285,7 +269,7 @@ class Regularly:
             running = person.freezes.elapsed(period.start, period.end)
             if running == period.end - period.start:
                 yield period
-            period = self._period_before(person, period.end - _INSTANT)
+            period = self._period_before(person, period.end - INSTANT)
 
     def _period_before(self, person: Person, at: datetime) -> Period:
         """The last one that is complete at `at`."""
@@ -299,24 +283,14 @@ class Regularly:
         return Period(first, self.per_week, start, end)
 
 
-def _inside(of: Selector, person: Person, at: datetime, window: timedelta) -> list[Fact]:
-    facts = person.of_types({of.type}, at, person.freezes.back(at, window))
-    return [fact for fact in facts if of.matches(fact)]
-
-
 def _runs(of: Selector, person: Person, at: datetime, length: int) -> Iterator[tuple[Fact, Fact]]:
     """(newest, oldest) of every `length` facts in a row, the latest first."""
     row: list[Fact] = []
-    for fact in person.newest({of.type}, at):
-        if of.matches(fact):
-            row.append(fact)
-            if len(row) == length:
-                yield row.pop(0), fact
-
-
-def _counted(of: Selector, person: Person, at: datetime, window: timedelta) -> dict[str, str]:
-    return {"count": str(len(_inside(of, person, at, window))), "days": str(window.days)}
+    for fact in of.newest(person, at):
+        row.append(fact)
+        if len(row) == length:
+            yield row.pop(0), fact
 
 
 def _keys(facts: list[Fact]) -> list[str]:
-    return [f"{fact.source}/{fact.id}" for fact in facts]
+    return [fact.reference for fact in facts]

@@ -143,7 +143,7 @@ class Refunded:
 
     def _concerned(self, person: Person, purchases: list[Fact], at: datetime) -> list[Fact]:
         grounds = set(self.when.evidence(person, at)) if self.when.holds(person, at) else set()
-        return [each for each in purchases if f"{each.source}/{each.id}" in grounds] or purchases[-1:]
+        return [each for each in purchases if each.reference in grounds] or purchases[-1:]
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Moments(Protocol):
         return self._standing(person, at).numbers
 
     def evidence(self, person: Person, at: datetime) -> list[str]:
-        return [f"{fact.source}/{fact.id}" for fact in self._standing(person, at).facts]
+        return [fact.reference for fact in self._standing(person, at).facts]
 
     def _standing(self, person: Person, at: datetime) -> Stretch:
         holding = [each for each in self.stretches(person, at) if each.start <= at < each.end]
@@ -57,3 +57,13 @@ class Moments(Protocol):
 
 def day_month_year(day: date) -> str:
     return day.strftime("%d.%m.%Y")
+
+
+MOST_DATES = 10
+"""A task's text stays readable; older ones are left out."""
+
+
+def dates_of(person: Person, moments: list[datetime]) -> str:
+    """`05.11, 09.11, 12.11`: local dates, the oldest first, of many only the last."""
+    days = [f"{moment.astimezone(person.zone):%d.%m}" for moment in sorted(moments)]
+    return ", ".join(days if len(days) <= MOST_DATES else ["…", *days[-MOST_DATES:]])

@@ -5,11 +5,12 @@ All three measure with the elapsed clock (a freeze is no absence); only `stays` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
+from functions.aftercare_triggers.rules.clocks import local_date
+from functions.aftercare_triggers.rules.moments import day_month_year
 from functions.aftercare_triggers.rules.person import Person
 from functions.aftercare_triggers.rules.selector import Selector
 from functions.shared.facts import SUBSCRIPTION_FROZEN, SUBSCRIPTION_UNFROZEN, Fact
@@ -18,33 +19,28 @@ FREEZES = frozenset({SUBSCRIPTION_FROZEN, SUBSCRIPTION_UNFROZEN})
 """Types of facts that move the elapsed clock."""
 
 
-def chosen(person: Person, of: Selector, at: datetime) -> Iterator[Fact]:
-    """The facts that the selector means, from the newest on."""
-    return (fact for fact in person.newest((of.type,), at) if not of.where or of.matches(fact))
-
-
 def absence(person: Person, last: Fact, at: datetime) -> dict[str, str]:
     """What a task may say of an absence: whole days of it, and the local date of the last fact."""
     days = person.freezes.elapsed(last.time, at) // timedelta(days=1)
-    return {"days": str(days), "date": f"{last.time.astimezone(person.zone):%d.%m.%Y}"}
-
-
-def key_of(fact: Fact) -> str:
-    return f"{fact.source}/{fact.id}"
+    return {"days": str(days), "date": day_month_year(local_date(last.time, person.zone))}
 
 
 @dataclass(frozen=True)
-class Silence:
-    """Nothing for `lasting`, by one who did it before. Who never did is not silent."""
+class _Timed:
+    """Looks at the times of some facts, by the elapsed clock."""
 
     of: Selector
-    lasting: timedelta
-
-    judged_at_watermark = True
 
     @property
     def reads(self) -> frozenset[str]:
         return FREEZES | {self.of.type}
+
+
+@dataclass(frozen=True)
+class _Absence(_Timed):
+    """Tells that nothing happened: whatever the facts are of ends it."""
+
+    judged_at_watermark = True
 
     @property
     def woken_by(self) -> frozenset[str]:
@@ -54,61 +50,62 @@ class Silence:
     def returns(self) -> frozenset[str]:
         return frozenset({self.of.type})
 
+
+@dataclass(frozen=True)
+class SinceLast(_Absence):
+    """Holds from some time after the last fact on, until the next one."""
+
+    def due(self, person: Person, at: datetime) -> datetime | None:
+        """When it begins to hold if no fact comes; None: never."""
+        raise NotImplementedError
+
     def holds(self, person: Person, at: datetime) -> bool:
-        last = self._last(person, at)
-        return last is not None and person.freezes.elapsed(last.time, at) >= self.lasting
+        due = self.due(person, at)
+        return due is not None and due <= at
 
     def anchor(self, person: Person, at: datetime) -> str:
-        last = self._last(person, at)
+        last = self.last(person, at)
         return last.id if last else ""
 
     def since(self, person: Person, at: datetime) -> datetime:
-        return self._due(person, at) or at
+        return self.due(person, at) or at
 
     def next_due(self, person: Person, at: datetime) -> datetime | None:
-        return self._due(person, at)
-
-    def numbers(self, person: Person, at: datetime) -> dict[str, str]:
-        last = self._last(person, at)
-        return absence(person, last, at) if last else {}
+        return self.due(person, at)
 
     def evidence(self, person: Person, at: datetime) -> list[str]:
-        last = self._last(person, at)
-        return [key_of(last)] if last else []
+        last = self.last(person, at)
+        return [last.reference] if last else []
 
-    def _last(self, person: Person, at: datetime) -> Fact | None:
-        return next(chosen(person, self.of, at), None)
-
-    def _due(self, person: Person, at: datetime) -> datetime | None:
-        last = self._last(person, at)
-        return person.freezes.advance(last.time, self.lasting) if last else None
+    def last(self, person: Person, at: datetime) -> Fact | None:
+        return next(self.of.newest(person, at), None)
 
 
 @dataclass(frozen=True)
-class Stopped:
+class Silence(SinceLast):
+    """Nothing for `lasting`, by one who did it before. Who never did is not silent."""
+
+    lasting: timedelta
+
+    def due(self, person: Person, at: datetime) -> datetime | None:
+        last = self.last(person, at)
+        return person.freezes.advance(last.time, self.lasting) if last else None
+
+    def numbers(self, person: Person, at: datetime) -> dict[str, str]:
+        last = self.last(person, at)
+        return absence(person, last, at) if last else {}
+
+
+@dataclass(frozen=True)
+class Stopped(_Absence):
     """A regular who faded: nothing for `none_for`, and before that at least `had` times, all within the last `had_in`.
 
     It holds from the moment when the silence is long enough until the `had`-th newest fact leaves the window.
     """
 
-    of: Selector
     had: int
     had_in: timedelta
     none_for: timedelta
-
-    judged_at_watermark = True
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return FREEZES | {self.of.type}
-
-    @property
-    def woken_by(self) -> frozenset[str]:
-        return FREEZES
-
-    @property
-    def returns(self) -> frozenset[str]:
-        return frozenset({self.of.type})
 
     def holds(self, person: Person, at: datetime) -> bool:
         newest = self._newest(person, at)
@@ -138,13 +135,13 @@ class Stopped:
         return absence(person, newest[0], at) | {"count": str(count)}
 
     def evidence(self, person: Person, at: datetime) -> list[str]:
-        return [key_of(fact) for fact in self._newest(person, at)]
+        return [fact.reference for fact in self._newest(person, at)]
 
     def _newest(self, person: Person, at: datetime) -> list[Fact]:
         """The newest `had` facts; more are not looked for."""
         begins = person.freezes.back(at, self.had_in)
         newest: list[Fact] = []
-        for fact in islice(chosen(person, self.of, at), self.had):
+        for fact in islice(self.of.newest(person, at), self.had):
             newest.append(fact)
             if fact.time <= begins:
                 break
@@ -152,18 +149,13 @@ class Stopped:
 
 
 @dataclass(frozen=True)
-class Restarted:
+class Restarted(_Timed):
     """The last fact came `gap` or more after the one before; true for `stays` from then on, until the next fact."""
 
-    of: Selector
     gap: timedelta
     stays: timedelta
 
     judged_at_watermark = False
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return FREEZES | {self.of.type}
 
     @property
     def woken_by(self) -> frozenset[str]:
@@ -193,12 +185,12 @@ class Restarted:
         return absence(person, before, last.time)
 
     def evidence(self, person: Person, at: datetime) -> list[str]:
-        return [key_of(fact) for fact in self._newest_two(person, at)]
+        return [fact.reference for fact in self._newest_two(person, at)]
 
     def _newest_two(self, person: Person, at: datetime) -> list[Fact]:
         """Only the last one, where it is past its `stays` anyway."""
         newest: list[Fact] = []
-        for fact in islice(chosen(person, self.of, at), 2):
+        for fact in islice(self.of.newest(person, at), 2):
             newest.append(fact)
             if at >= fact.time + self.stays:
                 break

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from functions.aftercare_triggers.rules.person import Person
 from functions.aftercare_triggers.rules.values import satisfies
 from functions.shared.facts import Fact
 
@@ -20,6 +22,10 @@ class Selector:
 
     def matches(self, fact: Fact) -> bool:
         return fact.type == self.type and has(fact.data, self.where)
+
+    def newest(self, person: Person, at: datetime) -> Iterator[Fact]:
+        """The facts that it means, from the newest on; see Person.newest."""
+        return (fact for fact in person.newest((self.type,), at) if not self.where or self.matches(fact))
 
 
 def has(data: Mapping[str, Any], where: Mapping[str, Any]) -> bool:

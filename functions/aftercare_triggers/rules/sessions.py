@@ -26,7 +26,7 @@ from heapq import merge
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from functions.aftercare_triggers.rules.clocks import local_date, local_instant, moment
+from functions.aftercare_triggers.rules.clocks import INSTANT, local_date, local_instant, moment
 from functions.aftercare_triggers.rules.person import Person
 from functions.shared.facts import (
     PROFILE_UPDATED,
@@ -137,7 +137,7 @@ def _booked(person: Person) -> list[Session]:
         name = fact.data.get("session_id")
         if fact.type == VISIT_ATTENDED and name in (None, ""):
             free.append(fact)
-        groups.setdefault(f"#{name}" if name not in (None, "") else f"{fact.source}/{fact.id}", []).append(fact)
+        groups.setdefault(f"#{name}" if name not in (None, "") else fact.reference, []).append(fact)
     near = _Near((fact.time, fact) for fact in free)
     sessions = [session for told in groups.values() for session in _shapes(told, near, person.zone)]
     return sorted(sessions, key=lambda session: (session.place, session.id))
@@ -232,7 +232,7 @@ class Timetable:
                         id = f"{day}T{clock:%H:%M}"
                         yield Session(id, start, start + length, start, hours.known_from, None, self._near.to(start))
                 day -= timedelta(days=1)
-            until = min(until, hours.known_from - timedelta(microseconds=1))
+            until = min(until, hours.known_from - INSTANT)
 
 
 def _marks(person: Person) -> Iterator[tuple[datetime, Fact]]:

@@ -101,7 +101,7 @@ class Threshold:
     def evidence(self, person: Person, at: datetime) -> list[str]:
         """The fact that crossed, and the one that tells the value of now."""
         run = list(self._run(person, at))
-        return list(dict.fromkeys(f"{fact.source}/{fact.id}" for fact in (run[-1], run[0])))
+        return list(dict.fromkeys(fact.reference for fact in (run[-1], run[0])))
 
     def _crossing(self, person: Person, at: datetime) -> Fact:
         """The fact that made it true."""

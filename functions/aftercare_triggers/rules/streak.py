@@ -14,9 +14,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from functions.aftercare_triggers.rules.cadence import dates_of
+from functions.aftercare_triggers.rules.moments import dates_of
 from functions.aftercare_triggers.rules.person import Person
-from functions.aftercare_triggers.rules.recency import FREEZES, key_of
+from functions.aftercare_triggers.rules.recency import FREEZES
 from functions.aftercare_triggers.rules.selector import has
 from functions.aftercare_triggers.rules.sessions import TOLD_BY, Bookings, Session, Timetable
 from functions.shared.facts import PROFILE_UPDATED, SESSION_BOOKED, VISIT_ATTENDED
@@ -102,7 +102,7 @@ class Streak:
 
     def evidence(self, person: Person, at: datetime) -> list[str]:
         missed = list(self._missed(person, at, at))[::-1]
-        return [key_of(fact) for session in missed for fact in session.known(at)]
+        return [fact.reference for session in missed for fact in session.known(at)]
 
     def _holds(self, person: Person, at: datetime, known: datetime) -> bool:
         return sum(1 for _ in islice(self._missed(person, at, known), self.count)) == self.count
