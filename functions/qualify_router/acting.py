@@ -11,7 +11,8 @@ from functions.qualify_router.effects import Effects
 from functions.qualify_router.jobs import Copy, Done, Job
 from functions.qualify_router.merger import MergeOrder, Merger, MergeResult
 from functions.qualify_router.routing import Table, has_more
-from functions.shared.adapters.dynamodb.lead_states import LeadStates, StateMoved
+from functions.shared.adapters.dynamodb.lead_states import LeadStates
+from functions.shared.adapters.dynamodb.table import Moved
 from functions.shared.assignment import ARRIVAL
 from functions.shared.clock import Clock
 from functions.shared.crm import Lead
@@ -174,7 +175,7 @@ class Acting:
             born = transitions.born(copy.lead_id, job.decision, job.lead.id, department, self._clock.now())
             try:
                 self._states.put(born)
-            except StateMoved:
+            except Moved:
                 known = self._states.of([copy.lead_id])[copy.lead_id]
                 if known.pending is None and not known.origin:
                     team, told = known.team or born.team, known.told or born.told
@@ -197,7 +198,7 @@ class Acting:
     def _put(self, state: LeadState) -> None:
         try:
             self._states.put(state)
-        except StateMoved:  # another worker has taken over when our lease ended: his word stands
+        except Moved:  # another worker has taken over when our lease ended: his word stands
             self._telemetry.warning("state_moved", lead_id=state.lead_id)
 
 

@@ -12,7 +12,8 @@ from functions.qualify_router.jobs import Job
 from functions.qualify_router.routing import Sight, is_possible, look
 from functions.qualify_router.run import NOT_YET, Run
 from functions.qualify_router.transitions import dropped, left, then_of
-from functions.shared.adapters.dynamodb.lead_states import LeadStates, StateMoved
+from functions.shared.adapters.dynamodb.lead_states import LeadStates
+from functions.shared.adapters.dynamodb.table import Moved
 from functions.shared.clock import Clock
 from functions.shared.crm import Lead
 from functions.shared.department import Department
@@ -51,7 +52,7 @@ class Pending:
                 continue
             run.finish([lead_id])
             if state.pending is not None or state.due_at is not None:
-                with suppress(StateMoved):  # whoever wrote it will look again
+                with suppress(Moved):  # whoever wrote it will look again
                     self._states.put(left(state))
 
     def resume(self, run: Run, leads: Mapping[int, Lead], states: dict[int, LeadState]) -> list[Job]:
@@ -71,7 +72,7 @@ class Pending:
             after = replace(state, pending=pending, seen_at=lead.updated_at) if goes_on else dropped(state)
             try:
                 stored = self._states.put(after)
-            except StateMoved:
+            except Moved:
                 run.come_back([lead_id], NOT_YET)
                 continue
             if sight is not None and goes_on:

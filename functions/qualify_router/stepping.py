@@ -11,8 +11,9 @@ from functions.qualify_router.intake import Hint
 from functions.qualify_router.jobs import Job
 from functions.qualify_router.routing import names_another
 from functions.qualify_router.run import NOT_YET, Run
-from functions.shared.adapters.dynamodb.lead_states import LeadStates, StateMoved
+from functions.shared.adapters.dynamodb.lead_states import LeadStates
 from functions.shared.adapters.dynamodb.merges import Merges
+from functions.shared.adapters.dynamodb.table import Moved
 from functions.shared.clock import Clock
 from functions.shared.crm import Lead
 from functions.shared.department import Department, Kind
@@ -49,7 +50,7 @@ class Stepping:
         for sight, state, step in decided.steps:
             try:
                 stored = self._states.put(replace(state, pending=step))
-            except StateMoved:
+            except Moved:
                 moved.add(sight.lead.id)
                 continue
             run.stored.add(sight.lead.id)
@@ -57,7 +58,7 @@ class Stepping:
         for state in decided.remembered:
             try:
                 self._states.put(state)
-            except StateMoved:
+            except Moved:
                 moved.add(state.lead_id)
         run.come_back(moved, NOT_YET)
         run.finish(leads.keys() - {job.lead.id for job in jobs} - decided.later - moved)

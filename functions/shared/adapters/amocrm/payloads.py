@@ -90,18 +90,14 @@ def _value(kind: str, value: Mapping[str, Any]) -> Payload:
 
 
 def task(new: NewTask) -> Payload:
-    return {
-        "entity_type": "leads",
-        "entity_id": new.lead_id,
-        "responsible_user_id": new.responsible_user_id,
-        "task_type_id": new.task_type_id,
-        "text": new.text,
-        "complete_till": int(new.complete_till.timestamp()),
-    }
+    return _task(new, "leads", new.lead_id)
 
 
 def client_task(new: NewClientTask) -> Payload:
-    entity, entity_id = ("leads", new.lead_id) if new.lead_id else ("contacts", new.client)
+    return _task(new, "leads", new.lead_id) if new.lead_id else _task(new, "contacts", new.client)
+
+
+def _task(new: NewTask | NewClientTask, entity: str, entity_id: int) -> Payload:
     return {
         "entity_type": entity,
         "entity_id": entity_id,

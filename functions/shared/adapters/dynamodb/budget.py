@@ -16,6 +16,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from functions.shared.adapters.dynamodb import keys
+from functions.shared.adapters.dynamodb.rows import from_micros, micros
 from functions.shared.adapters.dynamodb.table import ConditionFailed, Item, Table
 from functions.shared.errors import AmoCrmUnavailable
 
@@ -120,7 +121,7 @@ class DynamoBudget:
                 self._table.update(
                     keys.budget(),
                     "SET tat = :until",
-                    {":until": _number(until)},
+                    {":until": micros(until)},
                     "attribute_not_exists(tat) OR tat < :until",
                 )
                 self._tat = until
@@ -142,7 +143,7 @@ class DynamoBudget:
                 condition = "attribute_exists(probe_at)"
             self._probing = False
             values: Item = {
-                ":at": _number(self._clock.now() + pause),
+                ":at": micros(self._clock.now() + pause),
                 ":pause": int(pause.total_seconds()),
                 ":why": reason,
             }
@@ -192,7 +193,7 @@ class DynamoBudget:
     def _move_tat(self, start: datetime, end: datetime, is_free: bool) -> None:
         """One conditional write: the line is free since before `start`, or is exactly as long as we believe."""
         condition = "(attribute_not_exists(tat) OR tat <= :start)" if is_free else "tat = :start"
-        values = {":start": _number(start), ":end": _number(end)}
+        values = {":start": micros(start), ":end": micros(end)}
         self._table.update(keys.budget(), "SET tat = :end", values, f"{condition} AND attribute_not_exists(probe_at)")
 
     def _next_block(self) -> int:
@@ -220,7 +221,7 @@ class DynamoBudget:
             self._table.update(
                 keys.budget(),
                 "SET probe_at = :next",
-                {":next": _number(self._clock.now() + pause), ":seen": item["probe_at"]},
+                {":next": micros(self._clock.now() + pause), ":seen": item["probe_at"]},
                 "probe_at = :seen",
             )
         except ConditionFailed:
@@ -241,10 +242,5 @@ class DynamoBudget:
         return max(0.0, (moment - self._clock.now()).total_seconds())
 
 
-def _number(moment: datetime) -> int:
-    """Microseconds of Unix time: whole, so that equality in a condition is exact."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
 def _moment(item: Item, name: str) -> datetime:
-    return _EPOCH + timedelta(microseconds=item.get(name, 0))
+    return from_micros(item.get(name, 0))

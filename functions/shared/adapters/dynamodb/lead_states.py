@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 from functions.shared.adapters.dynamodb import keys
-from functions.shared.adapters.dynamodb.table import ConditionFailed, Item, Table
+from functions.shared.adapters.dynamodb.rows import unmoved
+from functions.shared.adapters.dynamodb.table import ConditionFailed, Item, Moved, Table
 from functions.shared.department import Place
 from functions.shared.lead_state import Decision, LastHop, LeadState, Step
 
@@ -17,10 +18,6 @@ KIND = "stay"
 
 CLAIM_HOLDS = timedelta(minutes=2)
 """Longer than a lease, and than amoCRM's lists lag: afterwards the card that was made is found."""
-
-
-class StateMoved(Exception):
-    """Somebody else has written this lead's row since we read it: read it and decide again."""
 
 
 class LeadStates:
@@ -35,15 +32,12 @@ class LeadStates:
         return {lead_id: found.get(lead_id) or LeadState(lead_id) for lead_id in wanted}
 
     def put(self, state: LeadState) -> LeadState:
-        """Store what was made of the row that has `state.version`; returns it as stored. Raises StateMoved."""
+        """Store what was made of the row that has `state.version`; returns it as stored. Raises Moved."""
         stored = replace(state, version=state.version + 1)
-        condition, values = ("version = :version", {":version": state.version})
-        if state.version == 0:
-            condition, values = ("attribute_not_exists(pk)", {})
         try:
-            self._table.put(_item_of(stored), condition, values or None)
+            self._table.put(_item_of(stored), *unmoved(state.version))
         except ConditionFailed as failed:
-            raise StateMoved(f"lead {state.lead_id}") from failed
+            raise Moved(f"lead {state.lead_id}") from failed
         return stored
 
     def claim_care(self, contact_id: int, lead_id: int, now: datetime) -> bool:

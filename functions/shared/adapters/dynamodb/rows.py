@@ -30,7 +30,8 @@ def moment(value: str | None) -> datetime | None:
 
 
 def micros(moment: datetime) -> int:
-    """Microseconds since 1970, where moments are most of a row: 9 bytes as a number, 27 as a text."""
+    """Microseconds since 1970: whole, so that equality in a condition is exact, and short where moments are most of a
+    row: 9 bytes as a number, 27 as a text."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
