@@ -21,6 +21,9 @@ TOLERANCE = timedelta(minutes=5)
 
 LIVE_SECRETS = 2
 
+EVENTS_CREDENTIALS = "events-credentials"
+"""Name of the parameter below the installation's prefix."""
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -52,7 +55,8 @@ def read_credentials(document: str) -> tuple[Credential, ...]:
         )
     except (ValueError, AttributeError, TypeError) as error:
         raise NotConfigured(
-            "the parameter events-credentials cannot be read: `conveyor events source add` writes it"
+            'the parameter events-credentials cannot be read: {"gym": {"secrets": ["whsec_…"], "tokens": ["…"]}}'
+            " would be right, secrets of 24 to 64 bytes in base64 (docs/intake.md)"
         ) from error
 
 

@@ -42,7 +42,7 @@ class Invalid:
 
 
 class TooMany(Exception):
-    """More items than one request may hold."""
+    """More items, or more bytes, than one request may hold."""
 
 
 class Unreadable(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from contextlib import ExitStack
@@ -11,11 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from functions.activity_intake.credentials import EVENTS_CREDENTIALS
 from functions.shared.adapters.amocrm.tokens import LONG_LIVED
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.department import EXCHANGE
+from functions.shared.handle_hash import IDENTITY_KEY
 from infra.department.amocrm import open_client
 from infra.department.apply import HOOKS, apply, create_users, hooks_base
 from infra.department.file import DepartmentFile
@@ -35,6 +38,9 @@ log = logging.getLogger(__name__)
 REGION = "eu-central-1"
 FUNCTIONS = "conveyor"
 """Name of the integration whose token the functions use."""
+
+SOURCE = "local"
+"""Name of the source of facts whose token the first line tells."""
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
@@ -88,6 +94,7 @@ class LocalStack:
         self._exits = ExitStack()
         self._outside_token = self.world.add_token("external", self.world.admin.id)
         """For whoever looks in from outside: his requests do not count against the functions' limit."""
+        self._events_token = secrets.token_urlsafe(32)
 
     def __enter__(self) -> Self:
         with self._exits:
@@ -98,7 +105,7 @@ class LocalStack:
             self._aws_server = self._serve("AWS", create_endpoint(REGION), self._ports.aws)
             self._post = Post(self._gateway.url, self.cloud.app)
             self._exits.callback(self._post.close)
-            self._store_token()
+            self._store_secrets()
             if not self._empty:
                 self._apply_department()
             self._exits.enter_context(self.cloud.timeline)
@@ -116,7 +123,7 @@ class LocalStack:
         hooks = {entity: self._route(f"/{entity}", "POST /hooks/") for entity in ("leads", "stages", "tasks")}
         return {
             "hooks": hooks,
-            "events": None,
+            "events": self._events(),
             "kpi": self._route("/kpi", "GET /kpi"),
             "amocrm": {"url": self._amocrm_server.url, "token": self._outside_token},
             "google": None,
@@ -131,13 +138,21 @@ class LocalStack:
         key = next((key for key in keys if key.startswith(beginning) and key.endswith(ending)), None)
         return None if key is None else self._gateway.url + key.partition(" ")[2]
 
+    def _events(self) -> dict[str, str] | None:
+        url = self._route("/events", "POST /v1/")
+        return None if url is None else {"url": url, "token": self._events_token}
+
     def _post_hook(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         assert self._post is not None, "the courier delivers only while the stack runs"
         return self._post(url, body, headers)
 
-    def _store_token(self) -> None:
+    def _store_secrets(self) -> None:
+        """amoCRM's token, one source of facts by the name of `local`, and the key of the hashes."""
         token = self.world.add_token(FUNCTIONS, self.world.admin.id)
-        self.cloud.aws.put_secret(f"{self.cloud.setting('SECRETS_PREFIX')}/{LONG_LIVED}", token)
+        known = {SOURCE: {"tokens": [self._events_token]}}
+        secrets_by_name = {LONG_LIVED: token, EVENTS_CREDENTIALS: json.dumps(known), IDENTITY_KEY: "local-identity-key"}
+        for name, value in secrets_by_name.items():
+            self.cloud.aws.put_secret(f"{self.cloud.setting('SECRETS_PREFIX')}/{name}", value)
 
     def _apply_department(self) -> None:
         token = self.world.add_token("set-up", self.world.admin.id)

@@ -40,7 +40,7 @@ def test_bodies_arrive_base64_encoded_and_an_empty_account_stays_empty(tmp_path:
         _, lead_id = stack.send_form()
         stack.settle()
         assert stack.lead(lead_id)["responsible_user_id"] != 0
-        assert set(stack.queues()) == {"conveyor-LeadsQueue", "conveyor-StagesQueue"}
+        assert set(stack.queues()) == {"conveyor-LeadsQueue", "conveyor-StagesQueue", "conveyor-CareQueue"}
         assert all(counts == {"visible": 0, "in_flight": 0, "dlq": 0} for counts in stack.queues().values())
 
 

@@ -12,8 +12,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from functions.activity_intake import bootstrap
 from functions.shared import errors, events
 from functions.shared.inbox import OUTSIDE
+from functions.shared.runtime import Runtime
 from functions.shared.settings import Settings
 from infra.local.patterns import check_pattern
 from tests.template.stack import ROOT, Stack, as_list, named, walk
@@ -54,9 +56,16 @@ NAMESPACE = "Conveyor/${Stage}"
 """Two stages in one account must not ring each other's alarms."""
 
 
+def _route_doors(stack: Stack) -> dict[str, str]:
+    """Integration → function that answers its requests itself."""
+    integrations = stack.of_type("AWS::ApiGatewayV2::Integration")
+    uris = {name: named(integration.get("IntegrationUri", "")) for name, integration in integrations.items()}
+    return {name: uri.partition("Alias")[0] for name, uri in uris.items() if uri}
+
+
 @rule
-def every_function_has_a_queue_as_its_only_door(stack: Stack) -> None:
-    assert sorted(_doors(stack).values()) == sorted(stack.functions())
+def every_function_has_one_door_a_queue_or_a_route(stack: Stack) -> None:
+    assert sorted([*_doors(stack).values(), *_route_doors(stack).values()]) == sorted(stack.functions())
     assert not stack.of_type("AWS::Lambda::Permission"), "somebody else may invoke a function"
 
 
@@ -213,9 +222,9 @@ HOOKS = {"leads": "Leads", "stages": "Stages"}
 @rule
 def every_hook_puts_the_whole_body_into_its_queue(stack: Stack) -> None:
     routes = stack.of_type("AWS::ApiGatewayV2::Route")
-    assert {name: named(route["Target"]) for name, route in routes.items()} == {
-        f"{kind}Hook": f"integrations/${{{kind}HookIntegration}}" for kind in HOOKS.values()
-    }
+    hooks = {f"{kind}Hook": f"integrations/${{{kind}HookIntegration}}" for kind in HOOKS.values()}
+    facts = {"EventsRoute": "integrations/${EventsIntegration}"}
+    assert {name: named(route["Target"]) for name, route in routes.items()} == hooks | facts
     for path, kind in HOOKS.items():
         assert named(routes[f"{kind}Hook"]["RouteKey"]).endswith(f"/{path}")
         integration = dict(stack.of_type("AWS::ApiGatewayV2::Integration")[f"{kind}HookIntegration"])
@@ -236,8 +245,27 @@ def every_hook_puts_the_whole_body_into_its_queue(stack: Stack) -> None:
 
 
 @rule
-def the_token_is_a_literal_of_every_route(stack: Stack) -> None:
-    for name, route in stack.of_type("AWS::ApiGatewayV2::Route").items():
+def facts_come_by_a_route_to_the_live_version_and_not_too_many_at_once(stack: Stack) -> None:
+    """Its credentials are checked by the function, so the path holds no token, and may be in docs and clients."""
+    assert stack.of_type("AWS::ApiGatewayV2::Route")["EventsRoute"]["RouteKey"] == "POST /v1/events"
+    assert stack.of_type("AWS::ApiGatewayV2::Integration")["EventsIntegration"] == {
+        "ApiId": {"Ref": "HttpApi"},
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationUri": {"Ref": "ActivityIntakeFunctionAliaslive"},
+        "PayloadFormatVersion": "2.0",
+        "CredentialsArn": {"Fn::GetAtt": ["EventsRole", "Arn"]},
+        "TimeoutInMillis": 29_000,
+    }
+    stage = stack.expanded["Resources"]["HttpStage"]
+    limits = stage["Properties"]["RouteSettings"]["POST /v1/events"]
+    assert limits["ThrottlingRateLimit"] <= 50 and limits["ThrottlingBurstLimit"] <= 100
+    assert "EventsRoute" in as_list(stage["DependsOn"]), "settings of a route that does not exist yet are refused"
+
+
+@rule
+def the_token_is_a_literal_of_every_hook(stack: Stack) -> None:
+    for kind in HOOKS.values():
+        name, route = f"{kind}Hook", stack.of_type("AWS::ApiGatewayV2::Route")[f"{kind}Hook"]
         assert re.fullmatch(r"POST /hooks/\$\{HookToken\}/[a-z]+", named(route["RouteKey"])), name
 
 
@@ -303,7 +331,9 @@ def functions_say_what_they_run_on(stack: Stack) -> None:
     for name, function in stack.functions().items():
         assert function["Runtime"] == "python3.13", name
         assert function["Architectures"] == ["arm64"], name
-        assert function["Timeout"] == 60, name
+        integration = next((each for each, behind in _route_doors(stack).items() if behind == name), None)
+        limit = stack.of_type("AWS::ApiGatewayV2::Integration")[integration]["TimeoutInMillis"] if integration else 0
+        assert function["Timeout"] == (limit / 1000 - 1 if integration else 60), name
         assert function["MemorySize"] == 512, name
         assert function["TracingConfig"] == {"Mode": "Active"}, name
         assert function.get("Description"), name
@@ -350,13 +380,17 @@ def every_function_has_its_own_role(stack: Stack) -> None:
 def the_environment_is_what_the_functions_read(stack: Stack) -> None:
     for name, function in stack.functions().items():
         variables = {key: named(value) for key, value in function["Environment"]["Variables"].items()}
-        Settings.from_environment({**variables, "REQUESTS_PER_SECOND": "6"})
-        door = next(queue for queue, behind in _doors(stack).items() if behind == name)
+        if name in _route_doors(stack).values():
+            bootstrap.build(variables, Runtime())
+            own = {"CARE_QUEUE_URL": "CareQueue"}
+        else:
+            Settings.from_environment({**variables, "REQUESTS_PER_SECOND": "6"})
+            door = next(queue for queue, behind in _doors(stack).items() if behind == name)
+            own = {"QUEUE_URL": door, "DEAD_LETTERS_URL": _dead_letters(stack)[door]}
         assert variables == {
+            **own,
             "TABLE_NAME": "Table",
             "BUS_NAME": "SalesBus",
-            "QUEUE_URL": door,
-            "DEAD_LETTERS_URL": _dead_letters(stack)[door],
             "AMOCRM_BASE_URL": "AmoCrmBaseUrl",
             "SECRETS_PREFIX": "/conveyor/${Stage}",
             "REQUESTS_PER_SECOND": "RequestsPerSecond",
@@ -510,11 +544,11 @@ def every_way_to_fail_has_its_alarm(stack: Stack) -> None:
         # It accepts items of «Неразобранное» one by one, so it alone comes near its timeout day by day.
         ("AWS/Lambda:Duration", (("FunctionName", "DistributeFunction"),)),
     }
-    for door, function in _doors(stack).items():
+    expected |= {("AWS/Lambda:Errors", (("FunctionName", function),)) for function in stack.functions()}
+    for door in _doors(stack):
         expected |= {
             ("AWS/SQS:ApproximateNumberOfMessagesVisible", (("QueueName", _dead_letters(stack)[door]),)),
             ("AWS/SQS:ApproximateAgeOfOldestMessage", (("QueueName", door),)),
-            ("AWS/Lambda:Errors", (("FunctionName", function),)),
         }
     assert sorted(watched) == sorted(expected)
 

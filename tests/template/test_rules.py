@@ -26,13 +26,14 @@ def test_the_templates_keep_the_rule(stack: Stack, rule: rules.Rule) -> None:
 
 
 def put(path: str, value: Any, template: str = "main") -> Change:
-    """Replace what stands at `Resource/Property/0/…`, or take it away with GONE; a new last step is added."""
+    """Replace what stands at `Resource/Property/0/…` (`~1` is a slash inside a step), or take it away with GONE; a new
+    last step is added."""
 
     def change(templates: dict[str, Template]) -> None:
         *steps, last = path.split("/")
         place: Any = templates[template]
         for step in steps if path.partition("/")[0] in place else ["Resources", *steps]:
-            place = place[int(step) if isinstance(place, list) else step]
+            place = place[int(step) if isinstance(place, list) else step.replace("~1", "/")]
         key: Any = int(last) if isinstance(place, list) else last
         if value is GONE:
             del place[key]
@@ -48,6 +49,8 @@ def nested(path: str, value: Any) -> Change:
 
 DISTRIBUTE = "DistributeFunction/Properties"
 ROUTER = "QualifyRouterFunction/Properties"
+INTAKE_VARIABLES = "ActivityIntakeFunction/Properties/Environment/Variables"
+FACTS = rules.facts_come_by_a_route_to_the_live_version_and_not_too_many_at_once
 DOOR = f"{DISTRIBUTE}/Events/Door/Properties"
 HOOK = "LeadsHookIntegration/Properties/RequestParameters"
 GLOBALS = "Globals/Function"
@@ -72,8 +75,17 @@ TOKEN_IN_LOG = '{"requestId":"$context.requestId","route":"$context.routeKey"}'
 OPTIONAL_HEADER = '{"sender":{"DataType":"String","StringValue":"${request.header.user-agent}"}}'
 
 SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
-    (rules.every_function_has_a_queue_as_its_only_door, put(f"{DISTRIBUTE}/Events", {})),
-    (rules.every_function_has_a_queue_as_its_only_door, put("Everybody", PERMISSION)),
+    (rules.every_function_has_one_door_a_queue_or_a_route, put(f"{DISTRIBUTE}/Events", {})),
+    (rules.every_function_has_one_door_a_queue_or_a_route, put("Everybody", PERMISSION)),
+    (rules.every_function_has_one_door_a_queue_or_a_route, put("EventsIntegration/Properties/IntegrationUri", GONE)),
+    (FACTS, put("EventsIntegration/Properties/IntegrationUri", {"Fn::GetAtt": ["ActivityIntakeFunction", "Arn"]})),
+    (FACTS, put("EventsIntegration/Properties/PayloadFormatVersion", "1.0")),
+    (FACTS, put("EventsRoute/Properties/RouteKey", "ANY /v1/events")),
+    (FACTS, put("HttpStage/Properties/RouteSettings/POST ~1v1~1events/ThrottlingRateLimit", 1000)),
+    (FACTS, put("HttpStage/DependsOn", [])),
+    (rules.functions_say_what_they_run_on, put("ActivityIntakeFunction/Properties/Timeout", 60)),
+    (rules.the_environment_is_what_the_functions_read, put(f"{INTAKE_VARIABLES}/CARE_QUEUE_URL", "")),
+    (rules.every_way_to_fail_has_its_alarm, put("ActivityIntakeErrors", GONE)),
     (rules.every_door_has_dead_letters_and_patience, put("LeadsQueue/Properties/RedrivePolicy", GONE)),
     (rules.every_door_has_dead_letters_and_patience, put("LeadsQueue/Properties/RedrivePolicy/maxReceiveCount", 5)),
     (rules.dead_letters_are_kept_longest, put("LeadsDeadLetters/Properties/MessageRetentionPeriod", 345600)),
@@ -171,7 +183,7 @@ SPOILT: list[tuple[Callable[[Stack], None], Change]] = [
         put("StagesHookIntegration/Properties/RequestParameters/QueueUrl", {"Ref": "LeadsQueue"}),
     ),
     (rules.every_hook_puts_the_whole_body_into_its_queue, put("StagesHook", GONE)),
-    (rules.the_token_is_a_literal_of_every_route, put("LeadsHook/Properties/RouteKey", "POST /hooks/{token}/leads")),
+    (rules.the_token_is_a_literal_of_every_hook, put("LeadsHook/Properties/RouteKey", "POST /hooks/{token}/leads")),
     (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/NoEcho", False)),
     (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/MinLength", 16)),
     (rules.the_token_is_long_and_hidden, put("Parameters/HookToken/MaxLength", 128)),

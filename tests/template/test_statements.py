@@ -90,7 +90,11 @@ def test_roles_are_assumed_by_whom_the_document_says() -> None:
 
 @pytest.mark.parametrize(
     "role",
-    ["LeadsHookRole", "LeadsTickRole", "DistributeRole", "StagesHookRole", "StagesTickRole", "QualifyRouterRole"],
+    [
+        *("LeadsHookRole", "LeadsTickRole", "DistributeRole"),
+        *("StagesHookRole", "StagesTickRole", "QualifyRouterRole"),
+        *("EventsRole", "ActivityIntakeRole"),
+    ],
 )
 def test_a_permission_too_many_is_noticed(role: str) -> None:
     def add(templates: dict[str, Any]) -> None:
@@ -113,7 +117,12 @@ def test_a_condition_left_out_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "package"), [("DistributeRole", "distribute"), ("QualifyRouterRole", "qualify_router")]
+    ("role", "package"),
+    [
+        ("DistributeRole", "distribute"),
+        ("QualifyRouterRole", "qualify_router"),
+        ("ActivityIntakeRole", "activity_intake"),
+    ],
 )
 def test_a_function_is_granted_what_its_code_calls_and_nothing_else(role: str, package: str) -> None:
     granted = {

@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from functions.shared.adapters.amocrm.reading import moment
-from functions.shared.errors import AmoCrmUnauthorized, AmoCrmUnavailable, NotConfigured, RetryLater
+from functions.shared.adapters.aws.secrets import Parameters
+from functions.shared.errors import AmoCrmUnauthorized, AmoCrmUnavailable, NotConfigured
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,18 +42,8 @@ class TokenProvider(Protocol):
         """Another token after a 401. Raises AmoCrmUnauthorized if there is none but the rejected one."""
 
 
-class SecretStore:
-    """SSM parameters below `prefix`; `ssm` gives the boto3 client, and is called on first use."""
-
-    def __init__(self, ssm: Callable[[], Any], prefix: str) -> None:
-        self._ssm = ssm
-        self._prefix = prefix.rstrip("/")
-
-    def read(self, *names: str) -> dict[str, str]:
-        """Decrypted values by name; missing parameters are missing. Raises RetryLater if SSM cannot be asked."""
-        paths = {f"{self._prefix}/{name}": name for name in names}
-        answer = self._call("get_parameters", Names=list(paths), WithDecryption=True)
-        return {paths[parameter["Name"]]: parameter["Value"] for parameter in answer["Parameters"]}
+class SecretStore(Parameters):
+    """The same parameters, for whoever also renews them."""
 
     def write(self, name: str, value: str) -> None:
         """Raises RetryLater if SSM did not take it."""
@@ -63,16 +54,6 @@ class SecretStore:
             f"no amoCRM token in {self._prefix}: store one with `conveyor secrets set {LONG_LIVED}`"
             f" (long-lived token), or `conveyor secrets set {OAUTH}` (OAuth pair)"
         )
-
-    def _call(self, operation: str, **request: Any) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            return getattr(self._ssm(), operation)(**request)
-        except ClientError as error:
-            raise RetryLater(f"SSM {operation}: {error.response['Error']['Code']}") from error
-        except BotoCoreError as error:
-            raise RetryLater(f"SSM {operation}: {type(error).__name__}") from error
 
 
 class StoredToken:

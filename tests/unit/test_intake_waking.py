@@ -1,0 +1,43 @@
+"""Whose facts are looked at now, and whose wait for the client's own time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.activity_intake.waking import LATE, to_wake
+from functions.shared.care import Client
+from functions.shared.facts import PURCHASE_COMPLETED, VISIT_ATTENDED, VISIT_MISSED, Fact
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+KNOWN = {"version": 3}
+
+
+def wakes(fact: dict[str, Any], client: dict[str, Any]) -> bool:
+    known = {"client": 7, "source": "gym", "id": "1", "type": VISIT_ATTENDED, "time": NOW, "received": NOW}
+    woken = to_wake([Fact(**{**known, **fact})], {7: Client(7, **client)}, frozenset({VISIT_MISSED}), NOW)
+    assert woken <= {7}
+    return bool(woken)
+
+
+def test_a_plain_visit_of_a_known_client_wakes_nobody():
+    assert not wakes({}, KNOWN)
+    assert not wakes({"time": NOW - LATE}, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("fact", "client"),
+    [
+        ({}, {}),
+        ({"type": VISIT_MISSED}, KNOWN),
+        ({"type": PURCHASE_COMPLETED}, {**KNOWN, "exits": frozenset({PURCHASE_COMPLETED})}),
+        ({"recorded": NOW}, KNOWN),
+        ({"time": NOW - LATE - timedelta(seconds=1)}, KNOWN),
+        ({}, {**KNOWN, "merged_into": 9}),
+    ],
+    ids=["nothing looks at him yet", "a rule waits", "an episode waits", "a correction", "late", "he became another"],
+)
+def test_what_concerns_him_at_once_wakes_him(fact: dict[str, Any], client: dict[str, Any]):
+    assert wakes(fact, client)
