@@ -138,8 +138,8 @@ def _outcome(view: View, client: Client, lateness: timedelta) -> tuple[Status, s
 
 
 def _deferred(view: View, key: Truth, truth: Truth, closed: Closed) -> Judgement:
-    """Only guards can open for another stretch than this one before they open for this one."""
-    due = earliest(closed.until, _next_change(view)) if closed.gate == "guards" else closed.until
+    """The end of the stretch is looked for too: it is noted, and its name does not come again."""
+    due = earliest(closed.until, _next_change(view))
     held = Held(view.rule.id, key.anchor, closed.gate, truth.true_at)
     verdict = replace(_verdict(view, truth, closed.gate), until=closed.until)
     return Judgement(verdict, held=held, due=due, wakes=_wakes(view) | closed.opened_by, stretch=truth.anchor)

@@ -57,9 +57,7 @@ def wake(client: Client, person: Person, rules: Sequence[Rule], scene: Scene, bo
         judged.append(_unjudged(rule, scene) if view_of_rule is None else judge(view_of_rule, client, traces))
         traces = _with_episode(client, traces, judged[-1].episode)
     settled += [settle(trace, seen) for trace in traces if (seen := _is_new(trace, client, views))]
-    lapsed = list(_lapsed(client.held, judged, views))
-    for episode in lapsed:
-        traces = with_trace(traces, trace_of(episode))
+    lapsed = list(_lapsed(client.held, judged, views, traces))
     held = (*_kept(client.held, judged, views), *(each.held for each in judged if each.held is not None))
     standing = {(each.verdict.rule, each.stretch) for each in judged} | set(_beyond(traces, views))
     over = {(trace.rule, trace.anchor) for trace in client.traces if trace.status is Status.BASELINE}
@@ -132,19 +130,23 @@ def _with_episode(client: Client, traces: tuple[Trace, ...], episode: Episode | 
     return with_trace(traces, trace)
 
 
-def _lapsed(held: Iterable[Held], judged: Iterable[Judgement], views: Mapping[str, View | None]) -> Iterator[Episode]:
-    """Stretches that ended while a gate held them back. One that, as we know by now, never was, leaves no trace."""
-    for each in _ended(held, judged, views):
+def _lapsed(
+    held: Iterable[Held],
+    judged: Iterable[Judgement],
+    views: Mapping[str, View | None],
+    traces: Iterable[Trace],
+) -> Iterator[Episode]:
+    """Stretches that ended while a gate held them back. One that, as we know by now, never was, leaves no trace; nor
+    does one that has an episode already."""
+    settled = {(each.rule, each.anchor) for each in traces if each.status is not Status.BASELINE}
+    settled |= {(each.rule, each.anchor) for each in _going_on(judged)}
+    for each in held:
         seen = views.get(each.rule)
-        if seen is not None and seen.rule.when.holds(seen.person, each.true_at):
+        if seen is None or (each.rule, each.anchor) in settled or not seen.has_told(each.true_at):
+            continue
+        if seen.rule.when.holds(seen.person, each.true_at):
             truth = Truth(each.anchor, each.true_at, each.true_at)
             yield episode_of(seen, truth, Status.SUPPRESSED, each.gate, each.true_at)
-
-
-def _ended(held: Iterable[Held], judged: Iterable[Judgement], views: Mapping[str, View | None]) -> list[Held]:
-    settled = {(each.verdict.rule, each.episode.anchor) for each in judged if each.episode is not None}
-    waiting = {(each.rule, each.anchor) for each in _going_on(judged)} | settled
-    return [each for each in held if (each.rule, each.anchor) not in waiting and not _is_out_of_sight(each, views)]
 
 
 def _kept(held: Iterable[Held], judged: Iterable[Judgement], views: Mapping[str, View | None]) -> tuple[Held, ...]:

@@ -43,7 +43,17 @@ class Tick:
     time: datetime
 
 
-Message = Hook | BusMessage | Tick
+@dataclass(frozen=True)
+class Wake:
+    """These clients are to be looked at: something was told of them that may matter now. At most MOST_CLIENTS."""
+
+    clients: tuple[int, ...]
+    time: datetime
+
+
+MOST_CLIENTS = 1000
+
+Message = Hook | BusMessage | Tick | Wake
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,8 @@ def read_batch(event: Mapping[str, Any]) -> list[Envelope]:
 def read_message(body: str) -> Message:
     """The message in the body of one SQS record; raises HookRejected.
 
-    EventBridge delivers its envelope with "detail-type" and "detail", our schedules send {"tick": …, "time": …}.
+    EventBridge delivers its envelope with "detail-type" and "detail", our schedules send {"tick": …, "time": …}, and
+    whoever takes in facts {"wake": [client ids], "time": …}.
     """
     if body.lstrip().startswith("{"):
         document = load_json(body)
@@ -80,6 +91,8 @@ def read_message(body: str) -> Message:
             return _bus_message(document)
         if "tick" in document:
             return _tick(document)
+        if "wake" in document:
+            return _wake(document)
     return Hook(tuple(read_hook(body)))
 
 
@@ -134,6 +147,17 @@ def _tick(document: Mapping[str, Any]) -> Tick:
     if not (isinstance(document["tick"], str) and document["tick"]):
         raise HookRejected(Reason.BAD_TICK, "a tick without a name")
     return Tick(document["tick"], _time(document, Reason.BAD_TICK))
+
+
+def _wake(document: Mapping[str, Any]) -> Wake:
+    clients = document["wake"]
+    if not isinstance(clients, list) or len(clients) > MOST_CLIENTS or not all(map(_is_id, clients)):
+        raise HookRejected(Reason.BAD_TICK, "a wake whose clients are no list of ids, or too many")
+    return Wake(tuple(dict.fromkeys(clients)), _time(document, Reason.BAD_TICK))
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _time(document: Mapping[str, Any], reason: Reason) -> datetime:

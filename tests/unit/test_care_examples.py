@@ -768,7 +768,7 @@ class TestExample23OneOpenTask:
         player = self.player(per_client="1/P14D")
         player.close(self._first_task(player), "14.11 12:00")
         player.run("20.11 23:00")
-        assert player.due() == moment("27.11 10:00")
+        assert player.verdicts[(1, "ending")].until == moment("27.11 10:00")
         player.run("01.12")
         assert player.fired("ending") == []
         suppressed = player.episode("s17@2026-12-04", "ending")

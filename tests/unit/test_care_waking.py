@@ -12,7 +12,7 @@ import pytest
 from functions.aftercare_triggers.plan import Act, WakePlan
 from functions.aftercare_triggers.rules.calendar import WorkingDays
 from functions.aftercare_triggers.rules.person import Person
-from functions.aftercare_triggers.rules.rule import Cap, Escalation, ReEntry, Rule, Window
+from functions.aftercare_triggers.rules.rule import Cap, Escalation, Exit, ReEntry, Rule, Window
 from functions.aftercare_triggers.scene import Scene
 from functions.aftercare_triggers.traces import remembered
 from functions.aftercare_triggers.waking import wake
@@ -54,6 +54,13 @@ class TestFiring:
         assert (row.version, row.rules_version, row.first_at, row.due_at) == (3, 5, NOON - DAY, NOON + DAY)
         assert [each.status for each in row.traces] == [Status.QUEUED]
         assert row.exits >= VISIT
+
+    def test_what_was_just_fired_waits_for_its_exit_and_its_escalation(self) -> None:
+        steps = (Escalation("head", after=2 * HOUR),)
+        contacted = rule(exit=Exit(frozenset({"client.contacted"}), ""), escalate=steps)
+        row = woken(Client(1), contacted).client
+        assert "client.contacted" in row.exits
+        assert row.due_at == NOON + 2 * HOUR
 
     def test_the_same_wake_again_changes_nothing(self) -> None:
         once = woken(Client(1), rule())
@@ -138,6 +145,15 @@ class TestReturns:
         minds = replace(stubborn, when=_Tolerant(((NOON - HOUR, NOON + DAY),)))
         assert woken(with_open(), minds, facts=[fact("visit.attended", NOON)]).changes == ()
 
+    def test_who_comes_shortly_before_it_counts_has_come(self) -> None:
+        """The visit is known at 12:00, and the condition minds it from 12:30 on."""
+        early = rule(_Slow(((NOON - HOUR, NOON + DAY),)))
+        came = [fact("visit.attended", NOON)]
+        before = woken(with_open(), early, facts=came)
+        assert (before.changes, before.client.due_at) == ((), NOON + HOUR / 2)
+        after = woken(before.client, early, facts=came, now=NOON + HOUR)
+        assert [(each.act, each.at) for each in after.changes] == [(Act.STRIKE, NOON)]
+
     def test_a_rule_without_an_exit_leaves_its_tasks_to_people(self) -> None:
         assert woken(with_open(), rule(exit=None), facts=[fact("visit.attended", NOON)]).changes == ()
 
@@ -153,15 +169,29 @@ class _Tolerant(Spans):
         return self._at(at) >= 0
 
 
+class _Slow(Spans):
+    """A visit ends it half an hour later."""
+
+    def holds(self, person: Person, at: datetime) -> bool:
+        return super().holds(person, at - HOUR / 2) or super().holds(person, at)
+
+
 class TestCorrections:
     def test_a_stretch_that_never_was_is_void(self) -> None:
         plan = woken(with_open(), rule(LATER))
         (change,) = plan.changes
         assert (change.act, change.words) == (Act.VOID, "Данные исправлены")
 
-    def test_one_that_only_began_later_stands(self) -> None:
-        moved = Spans(((NOON - HOUR / 2, NOON + DAY),))
-        assert woken(with_open(), rule(moved)).changes == ()
+    def test_what_is_void_does_not_cool_down(self) -> None:
+        cool = rule(Spans(((NOON, NOON + DAY),)), cooldown=9 * DAY)
+        (episode,) = woken(Client(1, traces=(trace("a7", NOON - HOUR, Status.OPEN),)), cool).episodes
+        assert episode.status is Status.QUEUED
+
+    def test_one_that_only_began_later_stands_even_when_it_is_over(self) -> None:
+        moved = rule(Spans(((NOON - HOUR / 2, NOON + DAY),)))
+        plan = woken(with_open(), moved)
+        assert plan.changes == ()
+        assert woken(plan.client, moved, now=NOON + 2 * DAY).changes == ()
 
     def test_an_edited_rule_corrects_nothing(self) -> None:
         edited = replace(rule(LATER), version=2, effective_from=NOON - HOUR / 2)

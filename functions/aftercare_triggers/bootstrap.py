@@ -1,0 +1,35 @@
+"""The only place where aftercare meets its adapters."""
+
+from __future__ import annotations
+
+import os
+from functools import cache, partial
+
+from functions.aftercare_triggers.service import Aftercare
+from functions.aftercare_triggers.stores import Stores
+from functions.shared import runtime
+from functions.shared.adapters.amocrm.gateway import build_amocrm
+from functions.shared.adapters.aws.queue import SqsQueue
+from functions.shared.adapters.dynamodb.table import Table
+from functions.shared.runtime import Runtime
+from functions.shared.settings import Settings
+from functions.shared.telemetry import telemetry
+
+SERVICE = "aftercare_triggers"
+
+
+@cache
+def aftercare() -> Aftercare:
+    """The engine of this process, built at the first call."""
+    return build(Settings.from_environment(os.environ), runtime.current())
+
+
+def build(settings: Settings, runtime: Runtime) -> Aftercare:
+    log = telemetry(SERVICE)
+    return Aftercare(
+        amocrm=build_amocrm(settings, runtime, log),
+        stores=Stores.on(Table(partial(runtime.aws, "dynamodb"), settings.table_name)),
+        queue=SqsQueue(partial(runtime.aws, "sqs"), settings.queue_url, settings.dead_letters_url),
+        telemetry=log,
+        clock=runtime.clock,
+    )

@@ -1,0 +1,89 @@
+"""From a batch of messages to the clients they speak of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeGuard
+
+from functions.shared import intake as shared
+from functions.shared.department import Department
+from functions.shared.errors import HookRejected
+from functions.shared.facts import PURCHASE_COMPLETED, Fact
+from functions.shared.hooks import Reason
+from functions.shared.inbox import BusMessage, Envelope, Wake
+
+SOURCE = "amocrm"
+"""The name of amoCRM itself as a source of facts."""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A client is to be looked at. `is_told`: because of what has just been written, so that it must be seen; else
+    because his time has come. `card` is his card in aftercare, 0 where the messages do not say."""
+
+    client: int
+    is_told: bool = False
+    card: int = 0
+    messages: frozenset[str] = frozenset()
+
+    def merged(self, other: Hint) -> Hint:
+        return Hint(self.client, self.is_told or other.is_told, other.card or self.card, self.messages | other.messages)
+
+
+@dataclass
+class Intake(shared.Intake):
+    """What a batch holds, by client; `facts` are new ones of amoCRM."""
+
+    hints: dict[int, Hint] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+
+    def add(self, hint: Hint) -> None:
+        known = self.hints.get(hint.client)
+        self.hints[hint.client] = known.merged(hint) if known else hint
+
+
+def take_in(envelopes: Iterable[Envelope], department: Department, now: datetime) -> Intake:
+    """Sort the messages of a batch."""
+    envelopes = list(envelopes)
+    intake = Intake()
+    intake.sort(
+        envelopes,
+        department.subdomain,
+        department.account_id or None,
+        event=lambda event, _: intake.ignore(f"{event.entity}_{event.action}"),
+        announcement=lambda message, envelope: _take_announcement(intake, message, envelope.message_id, now),
+    )
+    for envelope in envelopes:
+        if isinstance(envelope.message, Wake):
+            for client in envelope.message.clients:
+                intake.add(Hint(client, is_told=True, messages=frozenset({envelope.message_id})))
+    return intake
+
+
+def _take_announcement(intake: Intake, message: BusMessage, message_id: str, now: datetime) -> None:
+    if message.detail_type != "SaleWon":
+        return intake.ignore(message.detail_type)
+    detail = message.detail
+    client, lead_id, card = detail.get("client"), detail.get("lead_id"), detail.get("care_lead_id")
+    if client == 0:
+        return intake.ignore("sale_without_client")
+    if not _is_id(client) or not _is_id(lead_id):
+        raise HookRejected(Reason.BAD_BUS_EVENT, "SaleWon whose client or lead_id is no id")
+    data = {"price": detail.get("price", 0), "lead_id": lead_id, "pipeline": detail.get("pipeline", "")}
+    time = _moment(detail.get("occurred_at")) or message.time
+    intake.facts.append(Fact(client, SOURCE, f"sale#{lead_id}", PURCHASE_COMPLETED, time, now, data=data))
+    return intake.add(Hint(client, True, card if _is_id(card) else 0, frozenset({message_id})))
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return None if moment is None or moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _is_id(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

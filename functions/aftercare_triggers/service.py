@@ -1,0 +1,113 @@
+"""Aftercare, step by step: take in → wake whom it concerns and whose time has come → work off the outbox.
+
+A wake is done when what it decided is stored; tasks follow from the outbox, at the same tick or a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.aftercare_triggers.intake import Hint, take_in
+from functions.aftercare_triggers.open_tasks import OpenTasks
+from functions.aftercare_triggers.rules.fields import RuleErrors
+from functions.aftercare_triggers.rules.reading import read_rule
+from functions.aftercare_triggers.rules.rule import Rule
+from functions.aftercare_triggers.sending import Sender
+from functions.aftercare_triggers.sight import Sight
+from functions.aftercare_triggers.stores import Stores
+from functions.aftercare_triggers.waker import Waker
+from functions.shared import batch
+from functions.shared.batch import Backs
+from functions.shared.care import RuleBook
+from functions.shared.clock import Clock
+from functions.shared.department import Department
+from functions.shared.errors import AmoCrmError, AmoCrmUnavailable, NotConfigured, RetryLater
+from functions.shared.inbox import Envelope
+from functions.shared.ports import AmoCrm, MessageQueue
+from functions.shared.queue_work import Delivery, QueueWork
+from functions.shared.telemetry import Telemetry
+
+CLIENTS_AT_ONCE = 1000
+"""Clients that one tick wakes because their time has come: as many as fit into its minute. The rest stay due."""
+
+
+@dataclass(kw_only=True)
+class Run(batch.Run[Hint]):
+    """Clients instead of leads."""
+
+    sight: Sight
+
+
+class Aftercare:
+    """The use case. All collaborators are handed in; see bootstrap."""
+
+    def __init__(
+        self, *, amocrm: AmoCrm, stores: Stores, queue: MessageQueue, telemetry: Telemetry, clock: Clock
+    ) -> None:
+        self._stores = stores
+        self._telemetry = telemetry
+        self._clock = clock
+        self._queue_work = QueueWork(queue, telemetry, clock)
+        tasks = OpenTasks(amocrm, stores, telemetry, clock)
+        self._waker = Waker(stores, tasks, telemetry)
+        self._sender = Sender(amocrm, stores, tasks, telemetry, clock)
+        self._rules: tuple[int, tuple[Rule, ...]] = (0, ())
+
+    def handle(self, envelopes: Sequence[Envelope], deadline: datetime) -> list[str]:
+        """Work a batch until `deadline`; returns the ids of the messages that must come back."""
+        return self._queue_work.handle(envelopes, deadline, self._work)
+
+    def _work(self, delivery: Delivery) -> Backs:
+        now = self._clock.now()
+        due = self._stores.clients.due(now, CLIENTS_AT_ONCE) if delivery.has_tick else []
+        department = self._stores.departments.current()
+        intake = take_in(delivery.envelopes, department, now)
+        self._queue_work.park(delivery, intake)
+        self._stores.facts.put(intake.facts)
+        for client_id in due:
+            intake.add(Hint(client_id))
+        sight = self._sight(department, now)
+        run = Run(department=department, deadline=delivery.deadline, hints=intake.hints, sight=sight)
+        if run.hints:
+            self._queue_work.work_safely(run, self._wake)
+        if delivery.has_tick:
+            self._send(sight, delivery.deadline)
+        return run.messages_back()
+
+    def _sight(self, department: Department, now: datetime) -> Sight:
+        book = self._stores.books.current()
+        feeds = self._stores.feeds.all() if book.feeds else {}
+        return Sight(department, book, self._read(book), feeds, now)
+
+    def _read(self, book: RuleBook) -> tuple[Rule, ...]:
+        """The rules of a version never change, so they are read once a process."""
+        if self._rules[0] != book.version:
+            try:
+                self._rules = book.version, tuple(map(read_rule, book.rules))
+            except RuleErrors as errors:
+                raise NotConfigured("the stored rules cannot be read: run `conveyor apply` again") from errors
+        return self._rules[1]
+
+    def _wake(self, run: Run) -> None:
+        """Whom we were told of first; who is only due comes again by himself."""
+        for client_id in sorted(run.todo(), key=lambda each: (not run.hints[each].is_told, each)):
+            if run.is_late(self._clock.now()):
+                return
+            try:
+                self._waker.wake(run.sight, run.hints[client_id])
+            except AmoCrmUnavailable:
+                raise
+            except RetryLater as later:
+                run.come_back([client_id], later.after)
+            else:
+                run.finish([client_id])
+
+    def _send(self, sight: Sight, deadline: datetime) -> None:
+        """What could not be sent stays in the outbox for the next tick."""
+        try:
+            self._sender.send(sight, deadline)
+        except (RetryLater, AmoCrmError) as error:
+            self._telemetry.warning("interrupted", error=type(error).__name__, detail=str(error))
+            self._telemetry.count(type(error).__name__)
