@@ -22,10 +22,11 @@ from functions.aftercare_triggers.rules.rule import Rule
 from functions.aftercare_triggers.scene import Scene
 from functions.aftercare_triggers.traces import remembered
 from functions.aftercare_triggers.waking import wake
-from functions.aftercare_triggers.watermark import Watermarks, heard
+from functions.aftercare_triggers.watermark import Watermarks
 from functions.shared.care import LIVE, Client, Episode, Feed, FeedSpec, OpenTask, Status
 from functions.shared.facts import Fact
 from functions.shared.hours import WorkingHours
+from functions.shared.silences import heard
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 TICK = timedelta(minutes=10)

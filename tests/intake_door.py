@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from functions.activity_intake.answers import Answer
 from functions.activity_intake.credentials import EVENTS_CREDENTIALS
-from functions.activity_intake.service import Intake, Stores
+from functions.activity_intake.service import Intake
 from functions.activity_intake.sources import Sources
-from functions.shared.adapters.dynamodb.clients import Clients
+from functions.activity_intake.taking import Stores, Taking
 from functions.shared.adapters.dynamodb.departments import Departments
-from functions.shared.adapters.dynamodb.facts import Facts
-from functions.shared.adapters.dynamodb.feeds import Feeds
-from functions.shared.adapters.dynamodb.identities import Identities
-from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.errors import RetryLater
 from functions.shared.facts import Fact
@@ -46,12 +42,14 @@ class MemorySecrets:
 @dataclass
 class MemoryCareDoor:
     woken: list[int] = field(default_factory=list)
+    delays: list[timedelta] = field(default_factory=list)
     fails: bool = False
 
-    def wake(self, clients: Iterable[int], now: datetime) -> None:
+    def wake(self, clients: Iterable[int], now: datetime, after: timedelta = timedelta(0)) -> None:
         if self.fails:
             raise RetryLater("SQS: down")
         self.woken += sorted(clients)
+        self.delays.append(after)
 
 
 class IntakeDoor:
@@ -64,24 +62,26 @@ class IntakeDoor:
         self.care = MemoryCareDoor()
         known = {"gym": {"secrets": [SECRET], "tokens": [TOKEN]}}
         self.secrets = MemorySecrets({EVENTS_CREDENTIALS: json.dumps(known), IDENTITY_KEY: KEY})
-        self.stores = Stores(
-            Facts(self.table),
-            Clients(self.table),
-            Feeds(self.table),
-            Identities(self.table),
-            RuleBookStore(self.table),
-            Departments(self.table),
+        self.stores = Stores.on(self.table)
+        departments, sources = Departments(self.table), Sources(self.secrets, self.clock)
+        departments.store(make_department())
+        self.intake = Intake(
+            taking=Taking(self.stores, sources.identity_key, self.care, self.clock),
+            feeds=self.stores.feeds,
+            departments=departments,
+            sources=sources,
+            telemetry=self.telemetry,
+            clock=self.clock,
         )
-        self.stores.departments.store(make_department())
-        self.intake = Intake(self.stores, Sources(self.secrets, self.clock), self.care, self.telemetry, self.clock)
 
     def know(self, client: int, *handles: str) -> None:
         """amoCRM says that the contact has these: `phone:+7…`."""
         self.stores.identities.know(client, [handle_hash(KEY, handle) for handle in handles])
 
     def has_a_row(self, client: int, *exits: str) -> None:
-        known = self.stores.clients.of([client])[client]
-        self.stores.clients.put(replace(known, exits=frozenset(exits)))
+        """Judged by the rules in force."""
+        known, book = self.stores.clients.of([client])[client], self.stores.rule_books.current()
+        self.stores.clients.put(replace(known, exits=frozenset(exits), rules_version=book.version))
 
     def rules_are_woken_by(self, *types: str) -> None:
         book = self.stores.rule_books.current()

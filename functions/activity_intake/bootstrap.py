@@ -6,17 +6,13 @@ import os
 from collections.abc import Mapping
 from functools import cache, partial
 
-from functions.activity_intake.service import Intake, Stores
+from functions.activity_intake.service import Intake
 from functions.activity_intake.sources import Sources
+from functions.activity_intake.taking import Stores, Taking
 from functions.shared import runtime
 from functions.shared.adapters.aws.care_door import CareDoor
 from functions.shared.adapters.aws.secrets import Parameters
-from functions.shared.adapters.dynamodb.clients import Clients
 from functions.shared.adapters.dynamodb.departments import Departments
-from functions.shared.adapters.dynamodb.facts import Facts
-from functions.shared.adapters.dynamodb.feeds import Feeds
-from functions.shared.adapters.dynamodb.identities import Identities
-from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.errors import NotConfigured
 from functions.shared.runtime import Runtime
@@ -39,12 +35,14 @@ def build(environment: Mapping[str, str], runtime: Runtime) -> Intake:
     if missing:
         raise NotConfigured(f"environment variables are missing: {', '.join(missing)}; template.yaml sets them")
     table = Table(partial(runtime.aws, "dynamodb"), environment["TABLE_NAME"])
+    stores = Stores.on(table)
+    sources = Sources(Parameters(partial(runtime.aws, "ssm"), environment["SECRETS_PREFIX"]), runtime.clock)
+    care = CareDoor(partial(runtime.aws, "sqs"), environment["CARE_QUEUE_URL"])
     return Intake(
-        stores=Stores(
-            Facts(table), Clients(table), Feeds(table), Identities(table), RuleBookStore(table), Departments(table)
-        ),
-        sources=Sources(Parameters(partial(runtime.aws, "ssm"), environment["SECRETS_PREFIX"]), runtime.clock),
-        care=CareDoor(partial(runtime.aws, "sqs"), environment["CARE_QUEUE_URL"]),
+        taking=Taking(stores, sources.identity_key, care, runtime.clock),
+        feeds=stores.feeds,
+        departments=Departments(table),
+        sources=sources,
         telemetry=telemetry(SERVICE),
         clock=runtime.clock,
     )

@@ -89,9 +89,9 @@ def _signed(headers: Mapping[str, str], body: bytes, credentials: Sequence[Crede
         raise NotAllowed("webhook-id or webhook-timestamp is missing, or no number of seconds")
     if abs(now.timestamp() - int(timestamp)) > TOLERANCE.total_seconds():
         raise NotAllowed("webhook-timestamp is more than five minutes from our clock: send the time of this attempt")
-    content = f"{message_id}.{timestamp}.".encode() + body
+    content = _bytes(f"{message_id}.{timestamp}.") + body
     given = [part.partition(",") for part in headers["webhook-signature"].split()]
-    signatures = [signature.encode() for version, _, signature in given if version == "v1"]
+    signatures = [_bytes(signature) for version, _, signature in given if version == "v1"]
     for credential in credentials:
         for key in credential.secrets:
             expected = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest())
@@ -104,15 +104,20 @@ def _known(token: str, credentials: Sequence[Credential]) -> Credential:
     found = None
     for credential in credentials:
         for live in credential.tokens:
-            if hmac.compare_digest(live.encode(), token.encode()):
+            if hmac.compare_digest(_bytes(live), _bytes(token)):
                 found = credential
     if found is None or not token:
         raise NotAllowed("nobody has this token")
     return found
 
 
+def _bytes(text: str) -> bytes:
+    """Headers may hold anything; what proves something is ASCII."""
+    return text.encode(errors="surrogatepass")
+
+
 def _user_name(encoded: str) -> str:
     try:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+    except (binascii.Error, ValueError):  # also letters beyond ASCII
         raise NotAllowed("the Basic header is no base64 of <write key>:") from None

@@ -6,12 +6,17 @@ The shape decides, not the content type: writers in shops and gyms set whatever 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from functions.activity_intake.telling import TooMany, UnknownContent, Unreadable
 
 MOST_ITEMS = 500
+
+LONGEST_NUMBER = 300
+"""Digits of a whole number; a float has at most 308 before its point."""
+
 CONTENT_TYPES = frozenset(
     {"", "application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "text/json"}
 )
@@ -30,9 +35,9 @@ def items_of(headers: Mapping[str, str], body: bytes) -> list[Item | str]:
     content_type = headers.get("content-type", "").partition(";")[0].strip().casefold()
     if content_type not in CONTENT_TYPES:
         raise UnknownContent(content_type)
-    document = _parsed(body)
     if "ce-specversion" in headers:
-        return [_binary(headers, document)]
+        return [_binary(headers, _parsed(body) if body else None)]
+    document = _parsed(body)
     sent_at = None
     if isinstance(document, dict) and isinstance(document.get("batch"), list):
         document, sent_at = document["batch"], document.get("sentAt")
@@ -47,20 +52,33 @@ def items_of(headers: Mapping[str, str], body: bytes) -> list[Item | str]:
     return [_item(each, sent_at) for each in document]
 
 
+class _Twice(dict[str, Any]):
+    """An object that says the same key twice: readers disagree which one counts (RFC 8259), so we do not choose."""
+
+
 def _parsed(body: bytes) -> Any:
+    """Numbers that no row can hold (NaN, of thousands of digits) come as floats without end: one item is refused for
+    them, not the request."""
     try:
-        return json.loads(body, parse_constant=_refused)
+        return json.loads(body, parse_int=_whole, object_pairs_hook=_object_of)
     except (ValueError, RecursionError):
         raise Unreadable("the body is no JSON in UTF-8") from None
 
 
-def _refused(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= LONGEST_NUMBER else math.inf
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    known = dict(pairs)
+    return known if len(known) == len(pairs) else _Twice(known)
 
 
 def _item(document: Any, sent_at: Any) -> Item | str:
     if not isinstance(document, dict):
         return "an item is no object"
+    if any(isinstance(each, _Twice) for each in (document, *document.values())):
+        return "a key stands twice in one object: say once what you mean"
     return _shape(document)(document, sent_at)
 
 
@@ -91,8 +109,12 @@ def _cloud_event(event: Item, _: Any) -> Item | str:
 
 
 def _binary(headers: Mapping[str, str], data: Any) -> Item | str:
-    """CloudEvents, HTTP binding: attributes in headers, the data is the body."""
-    attributes = {name.removeprefix("ce-"): value for name, value in headers.items() if name.startswith("ce-")}
+    """CloudEvents, HTTP binding: attributes in headers, percent-encoded, the data is the body, which may be empty."""
+    from urllib.parse import unquote
+
+    if isinstance(data, _Twice):
+        return "a key stands twice in one object: say once what you mean"
+    attributes = {name.removeprefix("ce-"): unquote(value) for name, value in headers.items() if name.startswith("ce-")}
     return _cloud_event({**attributes, "data": data}, None)
 
 

@@ -11,7 +11,8 @@ from functions.activity_intake import bootstrap
 
 def lambda_handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
     text = event.get("body") or ""
-    body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
+    # half a character (JSON can write one, UTF-8 cannot) is for the reader of the body to refuse
+    body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode(errors="surrogatepass")
     answer = bootstrap.intake().answer({name.lower(): value for name, value in event["headers"].items()}, body)
     return {
         "statusCode": answer.status,

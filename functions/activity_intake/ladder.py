@@ -14,7 +14,8 @@ from functions.activity_intake.telling import Handle
 @dataclass(frozen=True)
 class Found:
     """`client` is the amoCRM contact, or 0: then the fact waits under the hash `under`, and `candidates` are those
-    between whom nobody could choose (none: nobody is known by any of the handles)."""
+    between whom nobody could choose (none: nobody is known by any of the handles). The hash is of the surest handle: a
+    person who names the owner of a turnstile's card names him for ever, of a family's phone only for once."""
 
     client: int = 0
     under: str = ""
@@ -30,5 +31,5 @@ def climb(handles: Sequence[Handle], hash_of: Callable[[Handle], str], known: Ma
         if len(clients) == 1:
             return Found(client=min(clients))
         if clients:
-            return Found(under=hash_of(handle), candidates=clients)
+            return Found(under=hash_of(handles[0]), candidates=clients)
     return Found(under=hash_of(handles[0]))

@@ -42,10 +42,12 @@ SKEW_MATTERS = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Speaker:
-    """Whose word it is: `source` is the credential's name, `country` where phones without a country code are from."""
+    """Whose word it is: `source` is the credential's name, `country` where phones without a country code are from,
+    `others` the sources that have credentials of their own: nobody else may speak for them."""
 
     source: str
     country: str
+    others: frozenset[str] = frozenset()
 
 
 def tell(item: Mapping[str, Any] | str, speaker: Speaker, now: datetime) -> Told | Invalid:
@@ -70,6 +72,8 @@ def _told(item: Mapping[str, Any], given_id: str, speaker: Speaker, now: datetim
     source = _name(item.get("source"), "source", LONGEST_SOURCE) or speaker.source
     if source.casefold() == OURS:
         raise _Wrong(f"the source {OURS} is Conveyor's own: name yours")
+    if source != speaker.source and source in speaker.others:
+        raise _Wrong("this source has credentials of its own: send its events with these")
     kind = _name(item.get("type"), "type", LONGEST_TYPE)
     if not kind:
         raise _Wrong("no event type: name it as in visit.attended")
@@ -211,5 +215,7 @@ def _text(value: Any) -> str:
             raise _Wrong("half a character (a lone surrogate): write the text in UTF-8")
         return value.strip()
     if isinstance(value, float):
-        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+        if not math.isfinite(value):
+            raise _Wrong("a number without end, or of more digits than anybody reads, where a text belongs")
+        return str(int(value)) if value == int(value) else str(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""

@@ -44,6 +44,10 @@ class Sources:
         except NotAllowed:
             return authenticate(headers, body, self._credentials.get(DOUBT), now)
 
+    def names(self) -> frozenset[str]:
+        """Of all sources that may speak. Raises NotConfigured, RetryLater."""
+        return frozenset(credential.source for credential in self._credentials.get())
+
     def identity_key(self) -> str:
         """The key under which phones, e-mails and foreign ids are hashed. Raises NotConfigured, RetryLater."""
         return self._key.get()
@@ -57,5 +61,7 @@ def _credentials(secrets: Secrets) -> tuple[Credential, ...]:
 def _identity_key(secrets: Secrets) -> str:
     key = secrets.read(IDENTITY_KEY).get(IDENTITY_KEY, "").strip()
     if not key:
-        raise NotConfigured(f"the parameter {IDENTITY_KEY} is missing: docs/intake.md says how to make one")
+        raise NotConfigured(
+            f"the parameter {IDENTITY_KEY} is missing: `conveyor sources add NAME` makes it, and a source"
+        )
     return key

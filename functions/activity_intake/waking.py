@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from functions.shared.care import Client
+from functions.shared.care import Client, RuleBook
 from functions.shared.facts import Fact
 
 LATE = timedelta(hours=1)
@@ -17,14 +17,21 @@ LATE = timedelta(hours=1)
 
 
 def to_wake(
-    facts: Iterable[Fact], clients: Mapping[int, Client], wakes: frozenset[str], now: datetime
-) -> frozenset[int]:
-    """Ids of the clients who are to be looked at. `facts` include those that were known already: the attempt that
-    stored them may have died before it told anybody. `wakes` are the types that can make some rule true earlier."""
-    return frozenset(fact.client for fact in facts if _wakes(fact, clients[fact.client], wakes, now))
+    facts: Iterable[Fact], clients: Mapping[int, Client], book: RuleBook, now: datetime
+) -> dict[int, timedelta]:
+    """The clients who are to be looked at, each after how long: at once, or where a clock ahead of ours dates his fact
+    later, not before it has happened. `facts` include those that were known already: the attempt that stored them may
+    have died before it told anybody."""
+    wanted: dict[int, timedelta] = {}
+    for fact in facts:
+        if _wakes(fact, clients[fact.client], book, now):
+            wanted[fact.client] = max(wanted.get(fact.client, timedelta(0)), fact.time - now)
+    return wanted
 
 
-def _wakes(fact: Fact, client: Client, wakes: frozenset[str], now: datetime) -> bool:
-    is_unknown = client.version == 0  # nothing looks at him yet
+def _wakes(fact: Fact, client: Client, book: RuleBook, now: datetime) -> bool:
+    is_unknown = client.version == 0
+    is_unjudged = client.due_at is None and client.rules_version < book.version  # nothing else would look at him
     is_surprise = fact.recorded is not None or now - fact.time > LATE
-    return is_unknown or bool(client.merged_into) or is_surprise or fact.type in wakes | client.exits
+    concerns = fact.type in book.wakes or fact.type in client.exits
+    return is_unknown or is_unjudged or bool(client.merged_into) or is_surprise or concerns

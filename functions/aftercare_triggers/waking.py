@@ -14,7 +14,7 @@ changed an episode; with a due of now where its task has just been set: the clie
 
     released = release(episode, view(rule, person, scene))    # before a task is set; release.py; view is None: wait
     due_till = scene.days.due_till(rule.action.due_after, member.hours, member.timezone, rule.window, zone, now)
-    feed = heard(feed, newest_time, now, department_zone, complete_until)           # at intake; watermark.py
+    feed = heard(feed, newest_time, now, department_zone, complete_until)           # at intake; shared/silences.py
 
 A fact wakes its client when its type is in the book's `wakes` or in `client.exits`, when it is a correction, when he
 has no row yet, or when it happened before what was judged already.

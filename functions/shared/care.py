@@ -121,7 +121,8 @@ class Trace:
 @dataclass(frozen=True)
 class OpenTask:
     """The client's one open aftercare task. `reasons` are the episode keys it stands for, the most urgent first;
-    `struck` those that are settled already. `set_at` is when we created it, `touched_at` our own last write to it."""
+    `struck` those that are settled already. `set_at` is when we created it, `touched_at` our own last write to it;
+    `begun`: a person has begun to work with it."""
 
     task_id: int
     manager: int
@@ -132,6 +133,7 @@ class OpenTask:
     touched_at: datetime
     reasons: tuple[tuple[str, str], ...] = ()
     struck: tuple[tuple[str, str], ...] = ()
+    begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Client:
 class Feed:
     """A source of facts. `last_at` is the time of its newest fact, `seen_at` when something last arrived,
     `complete_until` what its last heartbeat or file says. `gaps` is the histogram of silence by weekday and hour that
-    tells when it is stale (functions/aftercare_triggers/watermark.py)."""
+    tells when it is stale (functions/shared/silences.py)."""
 
     name: str
     last_at: datetime | None = None

@@ -6,16 +6,20 @@ import typer
 
 from infra.cli.absences import absent, back
 from infra.cli.department import apply, check
+from infra.cli.events import events_app
 from infra.cli.explain import explain
 from infra.cli.hooks import hooks_app
 from infra.cli.local import local
 from infra.cli.merges import merges_app
 from infra.cli.plan import plan
 from infra.cli.simulate import simulate
+from infra.cli.sources import sources_app
 
 app = typer.Typer(help="A three-level sales department for amoCRM.", no_args_is_help=True, add_completion=False)
 app.add_typer(hooks_app, name="hooks")
 app.add_typer(merges_app, name="merges")
+app.add_typer(sources_app, name="sources")
+app.add_typer(events_app, name="events")
 for command in (check, plan, apply, local, simulate, explain, absent, back):
     app.command()(command)
 

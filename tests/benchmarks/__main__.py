@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import burst, capacity, care, cold_start, fairness, routing
+from tests.benchmarks import burst, capacity, care, cold_start, fairness, intake, routing
 
 os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}  # tables, not log lines
 
@@ -27,6 +27,7 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "routing": routing.run,
     "capacity": capacity.run,
     "care": care.run,
+    "intake": intake.run,
     "cold_start": cold_start.run,
 }
 

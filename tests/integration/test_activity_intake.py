@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -17,9 +18,11 @@ from functions.activity_intake.bootstrap import build
 from functions.activity_intake.credentials import EVENTS_CREDENTIALS
 from functions.activity_intake.handler import lambda_handler
 from functions.activity_intake.service import MOST_BYTES
+from functions.aftercare_triggers.watermark import Watermarks
 from functions.shared import runtime
 from functions.shared.adapters.aws.care_door import CLIENTS_A_MESSAGE, CareDoor
 from functions.shared.adapters.dynamodb.table import Item, Table
+from functions.shared.care import FeedSpec
 from functions.shared.errors import NotConfigured, RetryLater
 from functions.shared.facts import PURCHASE_COMPLETED, VISIT_ATTENDED, current
 from functions.shared.handle_hash import IDENTITY_KEY, handle_hash
@@ -112,6 +115,16 @@ class TestWhatIsAnswered:
         door.secrets.values.clear()
         assert door.post(b"[]", **BEARER).status == 401
 
+    def test_nobody_speaks_for_a_source_that_has_credentials_of_its_own(self, door: IntakeDoor) -> None:
+        known = {"gym": {"tokens": [TOKEN]}, "till": {"tokens": ["x"]}}
+        door.secrets.values[EVENTS_CREDENTIALS] = json.dumps(known)
+        cloud = {"specversion": "1.0", "id": "1", "type": "source.heartbeat", "time": "2026-11-23T08:30:00Z"}
+        beats = [
+            {**cloud, "source": each, "data": {"complete_until": cloud["time"]}} for each in ("till", "gym", "gate")
+        ]
+        assert door.statuses(*beats) == ["invalid", "accepted", "accepted"]
+        assert door.stores.feeds.all().keys() == {"gym", "gate"}
+
     def test_what_the_installation_lacks_is_said_in_the_log_and_may_be_sent_again(self, door: IntakeDoor) -> None:
         del door.secrets.values[IDENTITY_KEY]
         answer = door.post(json.dumps(visit()).encode(), **BEARER)
@@ -195,6 +208,25 @@ class TestWhoIsWoken:
         door.tell(visit())
         assert door.care.woken == [7]
 
+    def test_a_fact_dated_ahead_is_looked_at_after_it_has_happened_the_others_at_once(self, door: IntakeDoor) -> None:
+        ahead = (door.clock.now() + timedelta(minutes=4)).isoformat()
+        door.tell(visit(1), visit(2, crm_id=8, at=ahead))
+        assert door.care.woken == [7, 8]
+        assert door.care.delays == [timedelta(0), timedelta(minutes=4, seconds=1)]
+
+    def test_who_has_no_time_of_his_own_is_woken_until_the_rules_in_force_have_judged_him(
+        self, door: IntakeDoor
+    ) -> None:
+        door.has_a_row(7)
+        door.rules_are_woken_by("visit.missed")
+        door.tell(visit(1))
+        assert door.care.woken == [7]
+        row = door.stores.clients.of([7])[7]
+        door.stores.clients.put(replace(row, rules_version=door.stores.rule_books.current().version))
+        door.clock.advance(61)
+        door.tell(visit(2))
+        assert door.care.woken == [7]
+
 
 class TestFacts:
     def test_a_correction_is_a_newer_version_of_the_same_fact(self, door: IntakeDoor) -> None:
@@ -247,6 +279,40 @@ class TestFeeds:
             door.clock.advance(1)
         feed = door.table.rows["FEEDS", "gym"]  # type: ignore[attr-defined]
         assert feed["version"] <= 2
+
+    def test_a_feed_is_known_by_the_source_it_names_and_by_its_credential(self, door: IntakeDoor) -> None:
+        cloud = {"specversion": "1.0", "source": "gate-2", "time": "2026-11-23T08:30:00Z", "subject": "crm:7"}
+        beat = {**cloud, "id": "b", "type": "source.heartbeat", "data": {"complete_until": "2026-11-23T08:40:00Z"}}
+        door.tell({**cloud, "id": "1", "type": "visit.attended"}, beat)
+        feeds = door.stores.feeds.all()
+        assert feeds.keys() == {"gate-2", "gym"}
+        assert feeds["gate-2"].complete_until == datetime(2026, 11, 23, 8, 40, tzinfo=UTC)
+        assert feeds["gym"].last_at == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+        assert feeds["gym"].complete_until is None, "one source says nothing of what else comes by the same credential"
+
+    def test_what_silence_is_usual_is_learned_when_it_ends(self, door: IntakeDoor) -> None:
+        """23 November 2026 is a Monday; 9:00 UTC is noon in the department's Moscow."""
+        door.tell(visit(1, at="2026-11-23T09:00:00Z"))
+        door.clock.advance(3 * 3600 + 60)
+        door.tell(visit(2, at="2026-11-23T12:00:30Z"))
+        assert door.stores.feeds.all()["gym"].gaps == {"1-13:1": 1, "1-14:2": 1, "1-15:3": 1}
+
+    def test_the_watermark_of_a_rule_stands_while_the_gate_is_silent_and_goes_on_when_it_tells_again(
+        self, door: IntakeDoor
+    ) -> None:
+        gate = FeedSpec("gym", frozenset({VISIT_ATTENDED}))
+
+        def horizon() -> datetime | None:
+            feeds, now = door.stores.feeds.all(), door.clock.now()
+            return Watermarks.of([gate], feeds, ZoneInfo("Europe/Moscow"), now).horizon({VISIT_ATTENDED})
+
+        assert horizon() is None
+        door.tell(visit(1, at="2026-11-23T09:00:00Z"))
+        assert horizon() == door.clock.now()
+        door.clock.advance(7 * 3600)
+        assert horizon() == datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+        door.tell(visit(2, at="2026-11-23T15:59:00Z"))
+        assert horizon() == door.clock.now()
 
     def test_the_unidentified_show_that_a_source_lives_the_invalid_do_not(self, door: IntakeDoor) -> None:
         door.tell(visit(at="yesterday"))
@@ -302,6 +368,21 @@ class TestOnAws:
         (message,) = sqs.receive_message(QueueUrl=queue_url)["Messages"]
         sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
         assert json.loads(message["Body"]) == {"wake": [7], "time": "2026-11-23T09:00:00+00:00"}
+
+    def test_a_body_of_a_mebibyte_is_read_in_base64_too_and_one_byte_more_is_not(self, prefix: str) -> None:
+        body = b"[7]"
+        for size, status in ((MOST_BYTES, 202), (MOST_BYTES + 1, 413)):
+            padded = base64.b64encode(body.ljust(size)).decode()
+            event = {"headers": {"authorization": f"Bearer {TOKEN}"}, "body": padded, "isBase64Encoded": True}
+            assert lambda_handler(event, None)["statusCode"] == status
+
+    def test_half_a_character_in_body_or_header_is_an_answer_and_no_crash(self, prefix: str) -> None:
+        body = json.dumps(visit(), ensure_ascii=False).replace("v-1", "\ud800")
+        answer = lambda_handler({"headers": {"authorization": f"Bearer {TOKEN}"}, "body": body}, None)
+        assert "half a character" in json.loads(answer["body"])["results"][0]["reason"]
+        for name in ("authorization", "webhook-signature"):
+            headers = {"webhook-id": "\udfff", "webhook-timestamp": "1795424400", name: "Bearer \ud800 v1,\ud800"}
+            assert lambda_handler({"headers": headers, "body": "[]"}, None)["statusCode"] == 401
 
     def test_a_request_without_a_body_is_answered(self, prefix: str) -> None:
         assert lambda_handler({"headers": {"Authorization": f"Bearer {TOKEN}"}}, None)["statusCode"] == 400

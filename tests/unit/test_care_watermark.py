@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.aftercare_triggers.watermark import Watermarks, heard, is_stale, usual_silence
+from functions.aftercare_triggers.watermark import Watermarks, is_stale, usual_silence
 from functions.shared.care import Feed, FeedSpec
+from functions.shared.silences import heard
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 NOW = datetime(2026, 11, 11, 9, 0, tzinfo=UTC)
@@ -49,6 +50,12 @@ class TestHorizon:
         told = NOW - timedelta(hours=9)
         assert marks((GYM, feed(1, complete_until=told))).horizon(VISIT) == told
         assert marks((GYM, feed(1, complete_until=NOW + timedelta(hours=9)))).horizon(VISIT) == NOW
+
+    def test_who_has_not_said_so_for_a_week_while_facts_come_is_judged_by_these_again(self) -> None:
+        """Of a file that was imported once, or heartbeats that were switched off, nobody would wait for ever."""
+        told = NOW - timedelta(days=7, hours=1)
+        assert marks((GYM, feed(1, complete_until=told))).horizon(VISIT) == told
+        assert marks((GYM, feed(0.5, complete_until=told))).horizon(VISIT) == NOW
 
     def test_the_slowest_of_several_counts_and_one_that_lists_nothing_may_bring_anything(self) -> None:
         other = FeedSpec("other", lag=timedelta(days=1))
@@ -131,6 +138,13 @@ class TestHeard:
         known = heard(feed(1), NOW - timedelta(days=3), NOW, MOSCOW)
         assert known.last_at == NOW - timedelta(hours=1)
         assert known.seen_at == NOW
+
+    def test_a_year_of_facts_that_is_told_within_minutes_is_no_silence(self) -> None:
+        known = heard(feed(3000), NOW - timedelta(days=100), NOW, MOSCOW)
+        learned = known.gaps
+        for days in range(99, 0, -1):
+            known = heard(known, NOW - timedelta(days=days), NOW + timedelta(seconds=100 - days), MOSCOW)
+        assert known.gaps == learned
 
     def test_a_heartbeat_never_goes_back(self) -> None:
         known = heard(feed(1, complete_until=NOW), NOW, NOW, MOSCOW, complete_until=NOW - timedelta(hours=5))

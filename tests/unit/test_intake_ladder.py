@@ -30,7 +30,11 @@ def test_an_id_of_amocrm_wins_over_everything():
 
 
 def test_a_family_s_phone_is_nobody_s_even_if_the_e_mail_would_tell():
-    assert found(EXT, PHONE, EMAIL, phone=FAMILY, email=ONE) == Found(under="phone", candidates=FAMILY)
+    assert found(PHONE, EMAIL, phone=FAMILY, email=ONE) == Found(under="phone", candidates=FAMILY)
+
+
+def test_who_shares_a_phone_but_has_a_card_of_his_own_waits_under_the_card():
+    assert found(EXT, PHONE, EMAIL, phone=FAMILY, email=ONE) == Found(under="ext", candidates=FAMILY)
 
 
 def test_who_is_unknown_waits_under_his_surest_handle():
