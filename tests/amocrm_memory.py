@@ -75,7 +75,7 @@ class MemoryAccount:
     _unsorted: dict[str, Waiting] = field(default_factory=dict)
     _unsorted_stages: set[int] = field(default_factory=lambda: {UNSORTED_STAGE})
     _history: dict[int, Versions[Lead]] = field(default_factory=dict)
-    _tasks: dict[int, Versions[Task]] = field(default_factory=dict)
+    _tasks: dict[int, Versions[Task | None]] = field(default_factory=dict)
     _notes: dict[int, Versions[Note]] = field(default_factory=dict)
     _moves: Versions[StageChange] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(10_000_001))
@@ -176,6 +176,7 @@ class MemoryAccount:
             name=name,
             phones=tuple(phones),
             emails=tuple(emails),
+            updated_at=created_at or self.clock.now(),
         )
         self._contacts[contact.id] = [(contact.created_at, contact)]
         return contact
@@ -231,12 +232,18 @@ class MemoryAccount:
         return task
 
     def add_note(
-        self, lead_id: int, text: str, kind: str = "common", params: Mapping[str, Any] | None = None, by: int = 0
+        self,
+        lead_id: int,
+        text: str,
+        kind: str = "common",
+        params: Mapping[str, Any] | None = None,
+        by: int = 0,
+        contact_id: int = 0,
     ) -> Note:
-        """A note; the `text` of `params`, where they are given, is the note's text."""
+        """A note, on the contact where `lead_id` is 0; the `text` of `params`, where they are given, is its text."""
         params = {"text": text} if params is None else dict(params)
         shown = str(params.get("text") or "")
-        note = Note(next(self._ids), lead_id, shown, self._whole_second(), kind, params, by)
+        note = Note(next(self._ids), lead_id, shown, self._whole_second(), kind, params, by, contact_id)
         self._notes[note.id] = [(self.clock.now(), note)]
         return note
 
@@ -314,6 +321,9 @@ class MemoryAccount:
     def human_edits_task(self, task_id: int, by: int = HUMAN, **values: Any) -> None:
         self._change_task(task_id, by, **values)
 
+    def human_deletes_task(self, task_id: int) -> None:
+        self._tasks[task_id].append((self.clock.now(), None))
+
     def human_merges(self, *, winner: int, loser: int) -> None:
         """«Объединить»: the winner takes contacts, tags, fields, tasks and notes, the loser is gone."""
         kept, gone = self.see(winner), self.see(loser)
@@ -370,7 +380,7 @@ class MemoryAccount:
 
     @property
     def tasks(self) -> list[Task]:
-        return [versions[-1][1] for versions in self._tasks.values()]
+        return [task for versions in self._tasks.values() if (task := versions[-1][1]) is not None]
 
     @property
     def notes(self) -> list[Note]:
@@ -451,8 +461,10 @@ class MemoryAccount:
 
     def _change_task(self, task_id: int, by: int = 0, **values: Any) -> None:
         versions = self._tasks[task_id]
+        before = versions[-1][1]
+        assert before is not None, "somebody deleted it"
         stamps = {"updated_at": self._whole_second(), "updated_by": by}
-        versions.append((self.clock.now(), replace(versions[-1][1], **stamps, **values)))
+        versions.append((self.clock.now(), replace(before, **stamps, **values)))
 
     def _tie(self, lead_id: int, *contact_ids: int, at: datetime | None = None) -> None:
         """Hang contacts on a lead, behind those that hang there already."""

@@ -11,7 +11,6 @@ from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
 from functions.distribute.decision import Candidate, Moment
-from functions.distribute.eligibility import Rule
 from functions.shared.department import (
     AFTERCARE,
     EXCHANGE,
@@ -23,6 +22,7 @@ from functions.shared.department import (
     Pipeline,
     Team,
 )
+from functions.shared.eligibility import Rule
 from functions.shared.events import Event
 from functions.shared.hours import WorkingHours
 from tests.fakes_amocrm import FIRST_STAGE, PIPELINE, UNSORTED_STAGE

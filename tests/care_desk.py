@@ -6,12 +6,17 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
+from functions.aftercare_triggers.open_tasks import OpenTasks
+from functions.aftercare_triggers.people_tasks import PeopleTasks
 from functions.aftercare_triggers.rules.reading import lookback_of, read_rule, wakes_of
 from functions.aftercare_triggers.service import Aftercare
+from functions.aftercare_triggers.sight import Sight
 from functions.aftercare_triggers.stores import Stores
 from functions.shared.adapters.dynamodb import keys
+from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.care import Client, Episode, RuleBook
 from functions.shared.crm import Task
 from functions.shared.department import Department
@@ -38,6 +43,7 @@ from tests.memory_table import MemoryTable
 
 HEAD = 18
 TICK = timedelta(minutes=10)
+IDENTITY_KEY = "test-identity-key"
 ROBOT = 1
 """The user whose token Conveyor holds."""
 
@@ -48,15 +54,20 @@ class Killed(BaseException):
 
 @dataclass
 class Mortality:
-    """Kills the process at its `at`-th call of the world, before or after the call's effect; None: never."""
+    """Kills the process at its `at`-th call of the world, before or after the call's effect; None: never. Before the
+    call `meanwhile_at` something else happens, once: another worker is at it."""
 
     at: int | None = None
     after: bool = True
     calls: int = 0
+    meanwhile_at: int | None = None
+    meanwhile: Callable[[], object] = lambda: None
 
     def call(self, effect: Callable[[], Any]) -> Any:
         self.calls += 1
         is_last = self.calls == self.at
+        if self.calls == self.meanwhile_at:
+            self.meanwhile()
         if is_last and not self.after:
             raise Killed
         result = effect()
@@ -65,25 +76,47 @@ class Mortality:
         return result
 
 
-class MortalTable(MemoryTable):
-    def __init__(self) -> None:
-        super().__init__()
+class Mortal:
+    """A table at whose calls the process may die."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self.death = Mortality()
         self.others: list[Callable[[], object]] = []
         """Once, before a transaction: somebody else is faster."""
 
+    def get(self, *args: Any, **more: Any) -> Any:
+        return self._mortally("get", *args, **more)
+
+    def get_many(self, *args: Any, **more: Any) -> Any:
+        return self._mortally("get_many", *args, **more)
+
+    def between(self, *args: Any, **more: Any) -> Any:
+        return self._mortally("between", *args, **more)
+
     def put(self, *args: Any, **more: Any) -> None:
-        self.death.call(lambda: super(MortalTable, self).put(*args, **more))
+        self._mortally("put", *args, **more)
 
     def transact(self, actions: Any) -> None:
         others, self.others = self.others, []
         for other in others:
             other()
-        self.death.call(lambda: super(MortalTable, self).transact(actions))
+        self._mortally("transact", actions)
+
+    def _mortally(self, method: str, *args: Any, **more: Any) -> Any:
+        return self.death.call(lambda: getattr(super(Mortal, self), method)(*args, **more))
+
+
+class MortalTable(Mortal, MemoryTable):
+    pass
+
+
+class MortalDynamo(Mortal, Table):
+    """On a DynamoDB client, as `Table` is."""
 
 
 class MortalAmoCrm:
-    def __init__(self, amocrm: FakeAmoCrm, table: MortalTable) -> None:
+    def __init__(self, amocrm: Any, table: Mortal) -> None:
         self._amocrm, self._table = amocrm, table
 
     def __getattr__(self, method: str) -> Any:
@@ -100,16 +133,14 @@ class CareDesk:
     """`tell` brings facts and wakes their client, `run` lets the ticks pass up to a moment."""
 
     start: str = "12.11 23:00"
-    table: MortalTable = field(default_factory=MortalTable)
+    table: Any = field(default_factory=MortalTable)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     telemetry: MemoryTelemetry = field(default_factory=MemoryTelemetry)
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(moment(self.start))
-        self.amocrm = FakeAmoCrm(self.clock, token_user_id=ROBOT)
-        for user_id in (ROBOT, ANNA, BORIS, VERA, GLEB, INNA, HEAD):
-            self.amocrm.add_user(user_id)
-        self.stores = Stores.on(self.table)
+        self.amocrm = self.open_amocrm()
+        self.stores = Stores.on(self.table, map(str, count(1)).__next__)
         self.stores.departments.store(department())
         self.engine = self.worker()
 
@@ -119,9 +150,25 @@ class CareDesk:
             amocrm=MortalAmoCrm(self.amocrm, self.table),  # type: ignore[arg-type] # the port, by delegation
             stores=self.stores,
             queue=self.queue,
+            identity_key=lambda: IDENTITY_KEY,
             telemetry=self.telemetry,
             clock=self.clock,
         )
+
+    def open_amocrm(self) -> Any:
+        amocrm = FakeAmoCrm(self.clock, token_user_id=ROBOT)
+        for user_id in (ROBOT, ANNA, BORIS, VERA, GLEB, INNA, HEAD):
+            amocrm.add_user(user_id)
+        return amocrm
+
+    def people(self) -> PeopleTasks:
+        tasks = OpenTasks(self.amocrm, self.stores, self.telemetry, self.clock)
+        return PeopleTasks(self.amocrm, self.stores, tasks)
+
+    def sight(self) -> Sight:
+        book = self.stores.books.current()
+        rules = tuple(map(read_rule, book.rules))
+        return Sight(self.stores.departments.current(), book, rules, {}, self.clock.now())
 
     def apply(self, made: Department) -> None:
         self.stores.departments.store(made)

@@ -240,12 +240,12 @@ class FakeAmoCrm(MemoryAccount):
                 made[new.client] = self.add_task(*place, contact_id=contact_id, by=self.token_user_id).id
             return ClientTasks(made, refused)
 
-    def standing_tasks(self, clients: Collection[int], lead_ids: Collection[int]) -> list[Task]:
-        with self._call("standing_tasks"):
-            listed = [task for task in map(self._listed, self._tasks.values()) if task and not task.is_completed]
-            return [
-                task for task in listed if task.contact_id in clients or (task.lead_id and task.lead_id in lead_ids)
-            ]
+    def client_tasks_since(self, clients: Collection[int], lead_ids: Collection[int], since: datetime) -> list[Task]:
+        with self._call("client_tasks_since"):
+            since = since.replace(microsecond=0)
+            listed = filter(None, map(self._listed, self._tasks.values()))
+            theirs = [task for task in listed if task.contact_id in clients or task.lead_id in lead_ids]
+            return [task for task in theirs if task.created_at >= since and (task.contact_id or task.lead_id)]
 
     def tasks_by_id(self, ids: Collection[int]) -> dict[int, Task]:
         with self._call("tasks_by_id"):
@@ -271,6 +271,19 @@ class FakeAmoCrm(MemoryAccount):
             since = since.replace(microsecond=0)
             listed = filter(None, map(self._listed, self._notes.values()))
             return [note for note in listed if note.lead_id in lead_ids and note.created_at >= since]
+
+    def add_contact_note(self, contact_id: int, text: str) -> bool:
+        with self._call("add_contact_note"):
+            if self.see_contact(contact_id) is None:
+                return False
+            self.add_note(0, text, by=self.token_user_id, contact_id=contact_id)
+            return True
+
+    def contact_notes_since(self, contact_id: int, since: datetime) -> list[Note]:
+        with self._call("contact_notes_since"):
+            since = since.replace(microsecond=0)
+            listed = filter(None, map(self._listed, self._notes.values()))
+            return [note for note in listed if note.contact_id == contact_id and note.created_at >= since]
 
     # --- inside ---------------------------------------------------------------------------------------------
 
@@ -379,7 +392,7 @@ class FakeAmoCrm(MemoryAccount):
         return None if self._may_own(new.responsible_user_id) else "responsible_user_id: NotSupportedChoice"
 
     def _against_task_change(self, change: TaskChange) -> str | None:
-        if change.task_id not in self._tasks:
+        if change.task_id not in self._tasks or self._tasks[change.task_id][-1][1] is None:
             return "the task does not exist"
         if change.lead_id is not None and not self._exists(change.lead_id):
             return "entity_id: NotSupportedChoice"

@@ -14,7 +14,6 @@ from functions.activity_intake.answers import Answer, later, refused, taken
 from functions.activity_intake.credentials import NotAllowed
 from functions.activity_intake.envelopes import CONTENT_TYPES, MOST_ITEMS, items_of
 from functions.activity_intake.normalising import Speaker, tell
-from functions.activity_intake.remembered import Remembered
 from functions.activity_intake.sources import Sources
 from functions.activity_intake.taking import Taking
 from functions.activity_intake.telling import Told, TooMany, UnknownContent, Unreadable
@@ -23,6 +22,7 @@ from functions.shared.adapters.dynamodb.feeds import Feeds
 from functions.shared.clock import Clock
 from functions.shared.errors import NotConfigured, RetryLater
 from functions.shared.facts import HEARTBEAT
+from functions.shared.remembered import Remembered
 from functions.shared.silences import heard
 from functions.shared.telemetry import Telemetry
 

@@ -13,10 +13,10 @@ from functions.activity_intake.credentials import (
     authenticate,
     read_credentials,
 )
-from functions.activity_intake.remembered import Remembered
 from functions.shared.clock import Clock
 from functions.shared.errors import NotConfigured
 from functions.shared.handle_hash import IDENTITY_KEY
+from functions.shared.remembered import Remembered
 
 MAX_AGE = timedelta(minutes=5)
 

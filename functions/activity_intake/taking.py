@@ -15,7 +15,6 @@ from typing import Protocol
 
 from functions.activity_intake.answers import Result, result
 from functions.activity_intake.ladder import Found, climb
-from functions.activity_intake.remembered import Remembered
 from functions.activity_intake.telling import Handle, Invalid, Told
 from functions.activity_intake.waking import to_wake
 from functions.shared.adapters.dynamodb.clients import Clients
@@ -27,6 +26,7 @@ from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.clock import Clock
 from functions.shared.facts import HEARTBEAT, Fact
 from functions.shared.handle_hash import handle_hash
+from functions.shared.remembered import Remembered
 
 RULES_AGE = timedelta(minutes=1)
 """After new rules are published all clients are looked at, which takes longer than this for more than a few."""

@@ -1,78 +1,127 @@
-"""Who sets to work on a client, and on which card: read from amoCRM at the last moment."""
+"""Whose task it is: the client's own manager, as long as he can do it in time, else who is fairly next. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from fractions import Fraction
 
-from functions.aftercare_triggers.sight import Sight
-from functions.shared.adapters.dynamodb.care_counts import CareCounts
-from functions.shared.care import Client
-from functions.shared.crm import Contact, Lead
-from functions.shared.department import AFTERCARE, Member
-from functions.shared.ports import AmoCrm
+from functions.aftercare_triggers.places import Place
+from functions.shared import eligibility, fairness
+from functions.shared.absence import Absence
+from functions.shared.assignment import TeamLedger
+from functions.shared.care import Client, Episode
+from functions.shared.crm import User
+from functions.shared.department import Department, Team
+from functions.shared.eligibility import Rule
+
+CHANNEL = "care"
+"""The book of the team's ledger in which clients without a manager are given out."""
+
+_GONE = frozenset({Rule.UNKNOWN_USER, Rule.SWITCHED_OFF, Rule.NO_RIGHTS})
+"""Who does not come back by himself has no clients any more."""
+
+_AWAY = frozenset({Rule.PAUSED, Rule.ABSENT})
 
 
 @dataclass(frozen=True)
-class Place:
-    """`lead_id` is the client's open card in aftercare (0: none), `leads` all his leads, `manager` who has him (0: he
-    is nobody's, so whoever is next)."""
+class Given:
+    """It is `manager`'s; `is_own`: he is the client's, whom the client's row should name."""
 
-    lead_id: int
     manager: int
-    leads: tuple[int, ...] = ()
+    is_own: bool = False
 
 
-class Managers:
-    """Those who can take a task now; made anew for each run. Of several the one with the fewest tasks today, for his
-    weight, is next."""
+@dataclass(frozen=True)
+class Wait:
+    until: datetime | None
 
-    def __init__(self, sight: Sight, amocrm: AmoCrm, counts: CareCounts) -> None:
-        active = {user.id for user in amocrm.users() if user.is_active}
-        self._sight = sight
-        self._amocrm = amocrm
-        self._able = [each for each in sight.team.members if each.user_id in active and not each.paused]
-        self._head = sight.department.head if sight.department.head in active else None
-        self._load = Counter(counts.tasks_of(sight.today.isoformat()))
 
-    def places(self, clients: Iterable[Client]) -> dict[int, Place]:
-        """Where each client is; one whose contact is gone is missing."""
-        rows = {client.id: client for client in clients}
-        contacts = self._contacts(rows)
-        wanted = {lead_id for contact in contacts.values() for lead_id in contact.leads}
-        leads = self._amocrm.leads(sorted(wanted)) if wanted else {}
-        return {contact_id: self._place(rows[contact_id], contact, leads) for contact_id, contact in contacts.items()}
+@dataclass(frozen=True)
+class FairlyNext:
+    """Whoever is next gets it; `for_good`: he becomes the client's manager, else it is this one task."""
 
-    def manager_of(self, place: Place, client: Client, assign: str) -> int | None:
-        """His manager, else who is next; None: nobody can take anything now."""
-        if assign == "head" and self._head is not None:
-            return self._head
-        for user_id in (place.manager, client.manager):
-            if any(member.user_id == user_id for member in self._able):
-                return user_id
-        chosen = min(self._able, key=self._turn, default=None)
-        if chosen is None:
-            return self._head
-        self._load[chosen.user_id] += 1
-        return chosen.user_id
+    for_good: bool
 
-    def _turn(self, member: Member) -> tuple[bool, Fraction, int]:
-        is_away = not member.hours.is_open(self._sight.now, member.timezone)
-        return is_away, self._load[member.user_id] / member.weight, member.user_id
 
-    def _contacts(self, ids: Collection[int]) -> dict[int, Contact]:
-        """Lists may lag: who is missing there is asked for alone."""
-        found = self._amocrm.contacts(sorted(ids))
-        alone = ((contact_id, self._amocrm.contact(contact_id)) for contact_id in sorted(set(ids) - found.keys()))
-        return found | {contact_id: contact for contact_id, contact in alone if contact is not None}
+Choice = Given | Wait | FairlyNext
 
-    def _place(self, client: Client, contact: Contact, leads: Mapping[int, Lead]) -> Place:
-        pipelines = [each.id for each in self._sight.department.pipelines if each.role == AFTERCARE]
-        of_client = [leads[lead_id] for lead_id in contact.leads if lead_id in leads]
-        cards = [lead for lead in of_client if lead.pipeline_id in pipelines and not lead.is_closed]
-        card = max(cards, key=lambda lead: (lead.id == client.lead_id, lead.id), default=None)
-        known = [card.responsible_user_id if card else 0, contact.responsible_user_id]
-        manager = next((user_id for user_id in known if self._sight.team.member(user_id)), 0)
-        return Place(card.id if card else 0, manager, contact.leads)
+
+@dataclass(frozen=True)
+class Staff:
+    """The care team at one instant: who is kept from work by which rule, and what absences are known."""
+
+    team: Team
+    now: datetime
+    hindered: Mapping[int, Rule]
+    absences: Sequence[Absence]
+    duty: int | None
+    head: int | None
+
+    @classmethod
+    def of(
+        cls, department: Department, team: Team, users: Collection[User], absences: Sequence[Absence], now: datetime
+    ) -> Staff:
+        by_id = {user.id: user for user in users}
+        absent = {absence.user_id for absence in absences if absence.covers(now)}
+        head = by_id.get(department.head or 0)
+        return cls(
+            team,
+            now,
+            eligibility.obstacles(team, by_id, absent, now),
+            absences,
+            eligibility.duty(team, by_id, absent),
+            head.id if head is not None and head.is_active else None,
+        )
+
+    def belongs(self, user_id: int) -> bool:
+        return self.team.member(user_id) is not None and self.hindered.get(user_id) not in _GONE
+
+    def is_here(self, user_id: int) -> bool:
+        """Neither away nor gone; whose shift it is not has the task waiting for him when it begins."""
+        return self.belongs(user_id) and self.hindered.get(user_id) not in _AWAY
+
+    def back_at(self, user_id: int) -> datetime | None:
+        """When who is absent is back, absences that follow each other taken as one; None: nobody knows."""
+        if self.hindered.get(user_id) is not Rule.ABSENT:
+            return None
+        back = self.now
+        for absence in sorted((each for each in self.absences if each.user_id == user_id), key=lambda each: each.start):
+            if absence.covers(back):
+                back = absence.end
+        return back
+
+    def weights(self) -> dict[int, Fraction]:
+        """Who can take a new client: those on shift, and when it is nobody's shift whoever is not away."""
+        on_shift = {each.user_id: each.weight for each in self.team.members if each.user_id not in self.hindered}
+        return on_shift or {each.user_id: each.weight for each in self.team.members if self.is_here(each.user_id)}
+
+
+def choose(staff: Staff, place: Place, client: Client, episode: Episode, assign: str, until: datetime) -> Choice:
+    """`assign` is what the rule says; `until` is the last moment to which a client's own manager is waited for.
+
+    The owner of his card in aftercare comes first (who was found by the same ledger), then the contact's, then who his
+    row names. Whoever stood in for an absent one once keeps that task.
+    """
+    if assign == "head" and staff.head is not None:
+        return Given(staff.head)
+    own = next((each for each in (*place.owners, client.manager) if staff.belongs(each)), 0)
+    if own and staff.is_here(own):
+        return Given(own, is_own=True)
+    back = staff.back_at(own) if own else None
+    if back is not None and back <= until:
+        return Wait(back)
+    if own and episode.manager and staff.is_here(episode.manager):
+        return Given(episode.manager)
+    if staff.weights():
+        return FairlyNext(for_good=not own)
+    nobody = staff.duty or staff.head
+    return Given(nobody) if nobody else Wait(back)
+
+
+def next_turn(ledger: TeamLedger, staff: Staff) -> tuple[TeamLedger, int]:
+    """Who is fairly next, and the ledger with his turn spent. Raises ValueError where nobody can take anything."""
+    weights = staff.weights()
+    chosen = fairness.choose(ledger.books, CHANNEL, weights)
+    return replace(ledger, books=fairness.give(ledger.books, CHANNEL, weights, chosen)), chosen

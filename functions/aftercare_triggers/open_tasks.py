@@ -16,7 +16,7 @@ from functions.aftercare_triggers.rules.clocks import local_date
 from functions.aftercare_triggers.rules.moments import day_month_year
 from functions.aftercare_triggers.sight import Sight
 from functions.aftercare_triggers.stores import TRIES, Stores
-from functions.aftercare_triggers.texts import task_text
+from functions.aftercare_triggers.texts import reasons_text, task_text
 from functions.aftercare_triggers.traces import remembered
 from functions.aftercare_triggers.words import CAME_BACK, CORRECTED, worded
 from functions.shared.adapters.dynamodb.table import Moved
@@ -115,22 +115,39 @@ class OpenTasks:
             return
         raise Contended(f"client {client_id} moved {TRIES} times in a row", after=1)
 
-    def forget(self, client_id: int) -> None:
-        """A person has completed or deleted the task."""
+    def look(self, sight: Sight, client_id: int, task_id: int, there: Task | None) -> bool:
+        """Bring what became of the task in amoCRM into his row: a person has completed, deleted or edited it. Whether
+        it still stands, as far as can be told: lists may not know yet. Raises RetryLater."""
+        self.write(sight, client_id)
         for _ in range(TRIES):
             client = self._stores.client(client_id)
-            if client.open_task is None:
-                return
-            closed = self._ended(self._rows(client), client.open_task.reasons, Status.CLOSED)
-            after = replace(client, open_task=None)
+            task = client.open_task
+            if task is None or task.task_id != task_id:
+                return False
+            if there is None and self._is_new(task):
+                return True
+            stands = there is not None and not there.is_completed
+            if there is not None and stands and (task.begun or not self._is_touched(there, task)):
+                return True
+            closed: list[Episode] = []
+            if stands and there is not None:
+                begun = replace(task, begun=True, manager=there.responsible_user_id)
+                after = replace(client, open_task=begun)
+            else:
+                closed = self._ended(self._rows(client), task.reasons, Status.CLOSED)
+                after = replace(client, open_task=None)
             for episode in closed:
                 after = remembered(after, episode)
             try:
                 self._stores.episodes.store(after, changed=closed)
-            except Moved:
+            except (Moved, Contended):
                 continue
-            return
+            return stands
         raise Contended(f"client {client_id} moved {TRIES} times in a row", after=1)
+
+    def _is_new(self, task: OpenTask) -> bool:
+        """Lists may not show it yet, or not what became of it."""
+        return self._clock.now() - task.touched_at < CLOCKS_APART
 
     def _rows(self, client: Client) -> Rows:
         reasons = client.open_task.reasons if client.open_task else ()
@@ -139,19 +156,19 @@ class OpenTasks:
     def _written(self, sight: Sight, client: Client, task: OpenTask, begun: bool) -> _Outcome:
         rows = self._rows(client)
         there = self._amocrm.tasks_by_id([task.task_id]).get(task.task_id)
-        is_new = self._clock.now() - task.touched_at < CLOCKS_APART  # lists may not show it yet
         words = _last_words(sight, client, [rows[key] for key in task.struck if key in rows])
-        if there is None and not is_new:
+        if there is None and not self._is_new(task):
             return _Outcome(None, self._ended(rows, task.reasons, Status.CLOSED))
         if there is not None and there.is_completed:
             by_us = there.result == words and set(task.struck) >= set(task.reasons)
             return _Outcome(None, self._ended(rows, task.reasons, Status.COMPLETED if by_us else Status.CLOSED))
         remaining = [rows[key] for key in task.reasons if key not in task.struck and key in rows]
-        is_begun = begun or (there is not None and self._is_touched(there, task))
+        is_begun = begun or task.begun or (there is not None and self._is_touched(there, task))
+        task = replace(task, begun=is_begun)
         if remaining:
-            return self._rewritten(sight, task, rows, remaining, there if is_begun else None)
+            return self._rewritten(sight, client.id, task, rows, words, there)
         if is_begun:
-            self._note(task, words)
+            self._note(client.id, task, words)
             text = there.text if there else words
             kept = replace(task, text=text or words)
             return _Outcome(kept, self._ended(rows, task.struck, Status.LEFT))
@@ -159,21 +176,24 @@ class OpenTasks:
         return _Outcome(None, self._ended(rows, task.reasons, Status.COMPLETED if done else Status.CLOSED))
 
     def _rewritten(
-        self, sight: Sight, task: OpenTask, rows: Rows, remaining: list[Episode], begun: Task | None
+        self, sight: Sight, client_id: int, task: OpenTask, rows: Rows, words: str, there: Task | None
     ) -> _Outcome:
         """A text that a person has begun to work with is left alone: what is new is told beside it."""
         language = sight.department.language
         marker = next((row.marker for key in task.reasons if (row := rows.get(key)) and row.marker), "")
-        text = task_text([each.text for each in remaining], marker, language)
-        settled = self._ended(rows, task.struck, Status.COMPLETED)
-        if begun is None:
-            change = TaskChange(task.task_id, responsible_user_id=task.manager, text=text, complete_till=task.due_till)
-        else:
-            self._note(task, text)
+        remaining = [key for key in task.reasons if key not in task.struck and key in rows]
+        reasons = [rows[key].text for key in remaining]
+        text = task_text(reasons, marker, language)
+        settled = self._ended(rows, task.struck, Status.LEFT if task.begun else Status.COMPLETED)
+        if task.begun:
+            self._note(client_id, task, words if settled else reasons_text(reasons, language))
             change = TaskChange(task.task_id, responsible_user_id=task.manager)
-        if begun is None or begun.responsible_user_id != task.manager:
+        else:
+            change = TaskChange(task.task_id, responsible_user_id=task.manager, text=text, complete_till=task.due_till)
+        is_escalated = any(rows[key].escalations for key in remaining)
+        if not task.begun or (is_escalated and (there is None or there.responsible_user_id != task.manager)):
             if not self._change(change):
-                return _Outcome(None, [*settled, *self._ended(rows, [each.key for each in remaining], Status.CLOSED)])
+                return _Outcome(None, [*settled, *self._ended(rows, remaining, Status.CLOSED)])
             task = replace(task, touched_at=self._clock.now())
         return _Outcome(replace(task, text=text), settled)
 
@@ -183,13 +203,18 @@ class OpenTasks:
             self._telemetry.warning("care_task_refused", task_id=change.task_id)
         return change.task_id in result.done
 
-    def _note(self, task: OpenTask, text: str) -> None:
-        """On the card; a contact without one has no place for it."""
-        if not task.lead_id:
+    def _note(self, client_id: int, task: OpenTask, text: str) -> None:
+        """On the card, else on the contact; one that stands there already is not written again."""
+        if task.lead_id:
+            there = self._amocrm.notes_since([task.lead_id], task.set_at)
+        else:
+            there = self._amocrm.contact_notes_since(client_id, task.set_at)
+        if any(note.text == text for note in there):
             return
-        there = self._amocrm.notes_since([task.lead_id], task.set_at)
-        if not any(note.text == text for note in there):
+        if task.lead_id:
             self._amocrm.add_notes([NewNote(task.lead_id, text)])
+        else:
+            self._amocrm.add_contact_note(client_id, text)
 
     def _is_touched(self, there: Task, task: OpenTask) -> bool:
         """Whether a person has changed it; robots (0) are nobody."""

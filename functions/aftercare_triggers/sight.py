@@ -17,6 +17,10 @@ from functions.aftercare_triggers.watermark import Watermarks
 from functions.shared.care import Client, Feed, RuleBook
 from functions.shared.department import AFTERCARE, Department, Member, Team
 from functions.shared.facts import CONTACTED, PROFILE_UPDATED, Fact
+from functions.shared.hours import WorkingHours
+
+_ANY_TIME = WorkingHours.parse("24/7")
+"""Of a manager who is in no team: the head."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,19 @@ class Sight:
         own = _zone(client.zone)
         manager = self.team.member(client.manager)
         return own or (manager.timezone if manager else self.department.timezone)
+
+    def zone_of_manager(self, user_id: int) -> ZoneInfo:
+        member = self.member(user_id)
+        return member.timezone if member else self.department.timezone
+
+    def due_till(self, rule: Rule, manager: int, client: Client) -> datetime:
+        """The deadline of a task that this manager gets now."""
+        member = self.member(manager)
+        hours = member.hours if member else _ANY_TIME
+        zone = self.zone_of(client)
+        return self.scene.days.due_till(
+            rule.action.due_after, hours, self.zone_of_manager(manager), rule.window, zone, self.now
+        )
 
     def person(self, client: Client, facts: Sequence[Fact], read_from: datetime | None) -> Person:
         times = [fact.time for fact in facts] + ([client.first_at] if client.first_at else [])

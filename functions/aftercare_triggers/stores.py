@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,15 +10,21 @@ from typing import TypeVar
 from functions.aftercare_triggers.rules.person import OlderFactsNeeded, Person
 from functions.aftercare_triggers.sight import Sight
 from functions.aftercare_triggers.traces import remembered
+from functions.shared.adapters.dynamodb.absences import Absences
 from functions.shared.adapters.dynamodb.care_counts import CareCounts
+from functions.shared.adapters.dynamodb.care_tasks import CareTasks
+from functions.shared.adapters.dynamodb.care_turns import CareTurns
 from functions.shared.adapters.dynamodb.clients import Clients
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.episodes import Episodes
 from functions.shared.adapters.dynamodb.facts import Facts
 from functions.shared.adapters.dynamodb.feeds import Feeds
+from functions.shared.adapters.dynamodb.identities import Identities
+from functions.shared.adapters.dynamodb.rounds import Rounds
 from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.adapters.dynamodb.table import Moved, Table
 from functions.shared.care import Client, Episode
+from functions.shared.errors import Contended
 
 TRIES = 3
 """Lost races for one client in a row before his message goes back to the queue."""
@@ -25,8 +32,15 @@ TRIES = 3
 T = TypeVar("T")
 
 
+def random_salt() -> str:
+    """What draws a client's arm of the hold-out: nobody can foretell it from his id. 64 bits."""
+    return secrets.token_hex(8)
+
+
 @dataclass(frozen=True)
 class Stores:
+    """`new_salt` gives the salt of a client whose row is made; it stays his."""
+
     departments: Departments
     books: RuleBookStore
     feeds: Feeds
@@ -34,9 +48,15 @@ class Stores:
     clients: Clients
     episodes: Episodes
     counts: CareCounts
+    tasks: CareTasks
+    turns: CareTurns
+    absences: Absences
+    identities: Identities
+    rounds: Rounds
+    new_salt: Callable[[], str] = random_salt
 
     @classmethod
-    def on(cls, table: Table) -> Stores:
+    def on(cls, table: Table, new_salt: Callable[[], str] = random_salt) -> Stores:
         return cls(
             Departments(table),
             RuleBookStore(table),
@@ -45,6 +65,12 @@ class Stores:
             Clients(table),
             Episodes(table),
             CareCounts(table),
+            CareTasks(table),
+            CareTurns(table),
+            Absences(table),
+            Identities(table),
+            Rounds(table),
+            new_salt,
         )
 
     def judge(self, client_id: int, sight: Sight, consistent: bool, judge: Callable[[Client, Person], T]) -> T:
@@ -73,7 +99,7 @@ class Stores:
                 return False
             try:
                 self.episodes.store(client, changed=[episode])
-            except Moved:
+            except (Moved, Contended):
                 continue
             return True
         return False

@@ -75,7 +75,7 @@ class Storms:
         if head is None or not self._stores.counts.take(nobody, today, [(bearer, 1)]):
             return
         marker = mark("storm", episode.rule, today)
-        there = self._amocrm.standing_tasks([episode.client], [])
+        there = self._amocrm.client_tasks_since([episode.client], [], sight.now - _A_DAY)
         if not any(marker in task.text for task in there):
             text = storm_text(episode.rule, count, marker, sight.department.language)
             self._amocrm.add_client_tasks([NewClientTask(episode.client, 0, head, text, sight.now + _A_DAY)])

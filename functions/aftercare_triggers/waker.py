@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from functions.aftercare_triggers.intake import Hint
 from functions.aftercare_triggers.open_tasks import OpenTasks, intended
@@ -14,7 +15,7 @@ from functions.aftercare_triggers.sight import Sight, is_contacted, known
 from functions.aftercare_triggers.stores import TRIES, Stores
 from functions.aftercare_triggers.traces import remembered
 from functions.aftercare_triggers.waking import wake
-from functions.shared.adapters.dynamodb.episodes import EpisodesExist
+from functions.shared.adapters.dynamodb.episodes import AT_ONCE, EpisodesExist
 from functions.shared.adapters.dynamodb.table import Moved
 from functions.shared.care import Client, Episode, Status
 from functions.shared.errors import Contended
@@ -28,6 +29,28 @@ class _Judged:
     before: Client
     plan: WakePlan
     begun: bool
+
+
+def part_of(plan: WakePlan, before: Client, now: datetime) -> WakePlan:
+    """As much of a plan as one transaction holds, the most urgent first. With the rest he stays due: it is judged
+    again, as if it had never been."""
+    room = AT_ONCE - len(plan.changes)
+    if len(plan.episodes) + len(plan.over_baseline) <= room:
+        return plan
+    changes = plan.changes[:AT_ONCE]
+    ranked = sorted((*plan.episodes, *plan.over_baseline), key=lambda each: (-each.priority, each.decided_at))
+    kept = ranked[: AT_ONCE - len(changes)]
+    over = {each.key for each in plan.over_baseline}
+    client = replace(plan.client, traces=before.traces, held=before.held, due_at=now)
+    for episode in kept:
+        client = remembered(client, episode)
+    return replace(
+        plan,
+        client=client,
+        episodes=tuple(each for each in kept if each.key not in over),
+        over_baseline=tuple(each for each in kept if each.key in over),
+        changes=changes,
+    )
 
 
 class Waker:
@@ -46,7 +69,7 @@ class Waker:
                 stored = self._store(sight, judged)
             except EpisodesExist as exist:
                 learned, consistent = (*learned, *exist.episodes), True
-            except Moved:
+            except (Moved, Contended):
                 consistent = True
             else:
                 self._tell(sight, judged.plan)
@@ -58,10 +81,11 @@ class Waker:
 
     def _judge(self, sight: Sight, hint: Hint, learned: tuple[Episode, ...], consistent: bool) -> _Judged:
         def judge(client: Client, person: Person) -> _Judged:
-            awake = known(replace(client, lead_id=hint.card or client.lead_id), person.facts)
+            salted = replace(client, salt=client.salt or self._stores.new_salt())
+            awake = known(replace(salted, lead_id=hint.card or client.lead_id), person.facts)
             for episode in learned:
                 awake = remembered(awake, episode)
-            plan = wake(awake, person, sight.rules, sight.scene, sight.book.version)
+            plan = part_of(wake(awake, person, sight.rules, sight.scene, sight.book.version), awake, sight.now)
             return _Judged(client, plan, is_contacted(client, person))
 
         return self._stores.judge(hint.client, sight, consistent, judge)

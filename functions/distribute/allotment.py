@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 
-from functions.distribute import eligibility, handing
+from functions.distribute import handing
 from functions.distribute.decision import Candidate, Moment, Unassigned, decide
 from functions.distribute.turns import TRIES, pause
 from functions.distribute.waiting_room import next_check, reason
+from functions.shared import eligibility
 from functions.shared.absence import Absence
 from functions.shared.adapters.dynamodb.absences import Absences
 from functions.shared.adapters.dynamodb.assignments import (

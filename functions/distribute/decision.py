@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
-from functions.distribute.eligibility import Rule, refusals
 from functions.shared import fairness
 from functions.shared.assignment import ARRIVAL, Assignment, HandOver, Mode, Standing, TeamLedger
 from functions.shared.department import Team
+from functions.shared.eligibility import Rule, refusals
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from functions.distribute.eligibility import Rule
 from functions.shared.absence import Absence
 from functions.shared.department import Member, Team
+from functions.shared.eligibility import Rule
 
 CAP_CHECK = timedelta(minutes=5)
 """Somebody at his cap closes a deal at any time and nothing tells us."""

@@ -220,3 +220,16 @@ class RuleBook:
     ceiling: int = 0
     """Tasks a day for the whole department above which everything new waits for a person's yes (0: by the storm guard
     only)."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """A look at all clients under the rules of `book`; `is_check`: the weekly one, which looks at everybody. `shard`
+    and `after` are where the next page begins (Clients.listed); `ended_at` None: it is under way."""
+
+    book: int
+    began_at: datetime
+    shard: int = 0
+    after: int = 0
+    ended_at: datetime | None = None
+    is_check: bool = False

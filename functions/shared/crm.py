@@ -88,6 +88,7 @@ class Contact:
     phones: tuple[str, ...] = field(default=(), repr=False)
     emails: tuple[str, ...] = field(default=(), repr=False)
     fields: tuple[FieldValue, ...] = ()
+    updated_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class Task:
 @dataclass(frozen=True)
 class Note:
     """`kind` is amoCRM's note_type, `params` what it holds; `text` is the part that people read, empty where the type
-    has none."""
+    has none. `lead_id` is 0 for a note of a contact (`contact_id`)."""
 
     id: int
     lead_id: int
@@ -177,6 +178,7 @@ class Note:
     kind: str = "common"
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     created_by: int = 0
+    contact_id: int = 0
 
 
 @dataclass(frozen=True)

@@ -103,11 +103,13 @@ class AmoCrm(Protocol):
         """Tasks of these leads created in the second of `since` or later, completed ones included."""
 
     def add_client_tasks(self, tasks: Sequence[NewClientTask]) -> ClientTasks:
-        """At most one task a client. Only ambiguous answers of this call are settled here, by place and text; whoever
-        repeats a call looks with `standing_tasks` first."""
+        """At most one task a client. After an ambiguous answer those that stand already, by place and text, count as
+        made; if any does not, AmbiguousWrite: whoever repeats a call looks with `client_tasks_since` first, when lists
+        must show it."""
 
-    def standing_tasks(self, clients: Collection[int], lead_ids: Collection[int]) -> list[Task]:
-        """Open tasks on these contacts themselves and on these leads."""
+    def client_tasks_since(self, clients: Collection[int], lead_ids: Collection[int], since: datetime) -> list[Task]:
+        """Tasks on these contacts themselves and on these leads, created in the second of `since` or later, completed
+        ones included."""
 
     def tasks_by_id(self, ids: Collection[int]) -> dict[int, Task]:
         """Tasks by id, completed ones included; deleted ones are missing."""
@@ -116,6 +118,13 @@ class AmoCrm(Protocol):
 
     def notes_since(self, lead_ids: Collection[int], since: datetime) -> list[Note]:
         """Notes of these leads created in the second of `since` or later."""
+
+    def add_contact_note(self, contact_id: int, text: str) -> bool:
+        """A note on the contact himself; False: amoCRM refuses it. Only ambiguous answers of this call are settled
+        here; whoever repeats a call looks with `contact_notes_since` first."""
+
+    def contact_notes_since(self, contact_id: int, since: datetime) -> list[Note]:
+        """Notes of the contact himself created in the second of `since` or later."""
 
 
 class MessageQueue(Protocol):

@@ -30,18 +30,46 @@ def test_a_task_hangs_on_the_card_or_on_the_contact_himself(firm):
     assert (hers.updated_by, hers.is_completed) == (firm.token_user, False)
 
 
-def test_standing_tasks_are_the_open_ones_of_these_contacts_and_cards(firm):
+def test_tasks_of_these_contacts_and_cards_since_then_completed_ones_too(firm):
     manager = firm.user()
     anna, boris = firm.contact(manager, "Анна"), firm.contact(manager, "Борис")
     card = firm.lead(contact=boris)
+    firm.amocrm.add_client_tasks([about(firm, anna, manager, text="Старое")])
+    firm.clock.advance(10)
+    since = now(firm)
     made = firm.amocrm.add_client_tasks([about(firm, anna, manager), about(firm, boris, manager, card)]).made
     firm.amocrm.add_tasks([NewTask(card, manager, "Позвонить", now(firm))])
     firm.clock.advance(10)
-    assert [task.text for task in firm.amocrm.standing_tasks([anna], [])] == [TEXT]
-    assert sorted(task.text for task in firm.amocrm.standing_tasks([boris], [card])) == [TEXT, "Позвонить"]
+    assert [task.text for task in firm.amocrm.client_tasks_since([anna], [], since)] == [TEXT]
+    found = firm.amocrm.client_tasks_since([boris], [card], since)
+    assert sorted(task.text for task in found) == [TEXT, "Позвонить"]
     firm.completes(made[anna], "Сделано")
     firm.clock.advance(10)
-    assert firm.amocrm.standing_tasks([anna], []) == []
+    (done,) = firm.amocrm.client_tasks_since([anna], [], since)
+    assert (done.is_completed, done.result, done.contact_id) == (True, "Сделано", anna)
+
+
+def test_a_note_hangs_on_the_contact_himself(firm):
+    manager = firm.user()
+    anna, boris = firm.contact(manager, "Анна"), firm.contact(manager, "Борис")
+    since = now(firm)
+    assert firm.amocrm.add_contact_note(anna, "Клиент вернулся 23.11.2026")
+    firm.clock.advance(10)
+    (note,) = firm.amocrm.contact_notes_since(anna, since)
+    assert (note.text, note.contact_id, note.lead_id) == ("Клиент вернулся 23.11.2026", anna, 0)
+    assert firm.amocrm.contact_notes_since(boris, since) == []
+    assert firm.amocrm.contact_notes_since(anna, now(firm)) == []
+    assert not firm.amocrm.add_contact_note(NOBODY, "Некому")
+
+
+def test_a_lost_answer_makes_no_second_note_on_a_contact(simulated):
+    firm = simulated
+    client = firm.contact(firm.user())
+    since = now(firm)
+    firm.world.switch(lost_answer_share=1.0, list_lag=(0.0, 2.0))
+    assert firm.amocrm.add_contact_note(client, "Клиент вернулся")
+    firm.clock.advance(10)
+    assert len(firm.amocrm.contact_notes_since(client, since)) == 1
 
 
 def test_a_task_is_reworded_put_off_and_completed(firm):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.distribute.decision import decide, take_back
-from functions.distribute.eligibility import Rule
 from functions.shared.assignment import HandOver, Mode, TeamLedger
+from functions.shared.eligibility import Rule
 from functions.shared.fairness import UNIT
 from tests.builders import ANNA, BORIS, DUTY, GLEB, VERA, make_candidate, make_member, make_moment, make_team
 

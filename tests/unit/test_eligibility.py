@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.distribute.eligibility import Rule, duty, obstacles, refusals
 from functions.shared.assignment import TeamLedger
 from functions.shared.crm import User
+from functions.shared.eligibility import Rule, duty, obstacles, refusals
 from functions.shared.hours import WorkingHours
 from tests.builders import ANNA, BORIS, DUTY, MONDAY_NOON, make_member, make_team
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from functions.distribute.decision import decide
-from functions.distribute.eligibility import Rule
 from functions.distribute.texts import task_text, why_note
 from functions.shared.assignment import HandOver, TeamLedger
+from functions.shared.eligibility import Rule
 from functions.shared.people import name_of
 from tests.builders import (
     ANNA,

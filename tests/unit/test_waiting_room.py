@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.distribute.eligibility import Rule
 from functions.distribute.waiting_room import next_check, reason
 from functions.shared.absence import Absence
+from functions.shared.eligibility import Rule
 from functions.shared.hours import WorkingHours
 from tests.builders import ANNA, BORIS, MONDAY_NOON, MOSCOW, make_member, make_team
 

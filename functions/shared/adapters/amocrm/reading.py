@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from functions.shared.adapters.amocrm.answers import Json
@@ -43,6 +44,7 @@ def contact(row: Json) -> Contact:
         phones=tuple(_values_of(row, "PHONE")),
         emails=tuple(_values_of(row, "EMAIL")),
         fields=tuple(_fields(row)),
+        updated_at=moment(row.get("updated_at")),
     )
 
 
@@ -103,8 +105,14 @@ def task(row: Json) -> Task:
     )
 
 
+def contact_note(row: Json) -> Note:
+    """A row of contacts/notes."""
+    read = note(row)
+    return replace(read, lead_id=0, contact_id=read.lead_id)
+
+
 def note(row: Json) -> Note:
-    """A note of any type; those without a text (calls, files) have an empty one."""
+    """A note of a lead, of any type; those without a text (calls, files) have an empty one."""
     sent = row.get("params")
     params = sent if isinstance(sent, dict) else {}
     return Note(

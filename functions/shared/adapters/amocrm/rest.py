@@ -43,8 +43,8 @@ class HttpAmoCrm:
     """`AmoCrm` over HTTP.
 
     Where amoCRM ignores filters, leads, contacts, tasks and items of «Неразобранное» are read one by one;
-    `open_leads_of`, `copies_of`, `stage_changes`, `tasks_since`, `standing_tasks` and `notes_since` raise NotConfigured
-    then.
+    `open_leads_of`, `copies_of`, `stage_changes`, `tasks_since`, `client_tasks_since`, `notes_since` and
+    `contact_notes_since` raise NotConfigured then.
     """
 
     def __init__(self, client: AmoCrmClient, clock: Clock, telemetry: Telemetry) -> None:
@@ -127,8 +127,8 @@ class HttpAmoCrm:
     def add_client_tasks(self, tasks: Sequence[NewClientTask]) -> ClientTasks:
         return self._client_tasks.add(tasks)
 
-    def standing_tasks(self, clients: Collection[int], lead_ids: Collection[int]) -> list[Task]:
-        return self._client_tasks.standing(clients, lead_ids)
+    def client_tasks_since(self, clients: Collection[int], lead_ids: Collection[int], since: datetime) -> list[Task]:
+        return self._client_tasks.since(clients, lead_ids, since)
 
     def tasks_by_id(self, ids: Collection[int]) -> dict[int, Task]:
         return self._client_tasks.by_id(ids)
@@ -138,3 +138,9 @@ class HttpAmoCrm:
 
     def notes_since(self, lead_ids: Collection[int], since: datetime) -> list[Note]:
         return self._activity.notes_since(lead_ids, since)
+
+    def add_contact_note(self, contact_id: int, text: str) -> bool:
+        return self._client_tasks.add_note(contact_id, text)
+
+    def contact_notes_since(self, contact_id: int, since: datetime) -> list[Note]:
+        return self._client_tasks.notes_since(contact_id, since)

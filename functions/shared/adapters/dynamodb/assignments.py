@@ -7,6 +7,7 @@ from dataclasses import asdict, astuple, replace
 from datetime import datetime
 
 from functions.shared.adapters.dynamodb import keys
+from functions.shared.adapters.dynamodb.rows import unmoved
 from functions.shared.adapters.dynamodb.table import TRANSACTION_LIMIT, ConditionFailed, Item, Table
 from functions.shared.assignment import FALLEN, Assignment, HandOver, Mode, Standing, State, TeamLedger
 from functions.shared.fairness import Ledger
@@ -130,10 +131,7 @@ class Assignments:
             return  # given back by another meanwhile: his word stands
 
     def _transact(self, before: TeamLedger, after: TeamLedger, actions: list[Item], lead_ids: list[int]) -> None:
-        condition, values = ("version = :version", {":version": before.version})
-        if before.version == 0:
-            condition, values = ("attribute_not_exists(pk)", {})
-        move = self._table.put_action(_ledger_item(after), condition, values or None)
+        move = self._table.put_action(*ledger_move(before, after))
         try:
             self._table.transact([move, *actions])
         except ConditionFailed as failure:
@@ -207,6 +205,11 @@ def assignment_from(item: Item) -> Assignment:
         handed_over=HandOver(**item["handed_over"]) if "handed_over" in item else None,
         predecessors=tuple(item.get("predecessors", ())),
     )
+
+
+def ledger_move(before: TeamLedger, after: TeamLedger) -> tuple[Item, str, Item | None]:
+    """The ledger as it is to be stored, and condition and values: nobody has moved it since it was read."""
+    return _ledger_item(after), *unmoved(before.version)
 
 
 def _ledger_item(ledger: TeamLedger) -> Item:

@@ -160,6 +160,7 @@ def _task_item(task: OpenTask) -> Item:
                 "text": task.text,
                 "reasons": [list(key) for key in task.reasons],
                 "struck": [list(key) for key in task.struck],
+                "begun": task.begun,
             }
         ),
     }
@@ -176,4 +177,5 @@ def _task_from(item: Item) -> OpenTask:
         touched_at=datetime.fromisoformat(item["touched_at"]),
         reasons=tuple((rule, anchor) for rule, anchor in item.get("reasons", [])),
         struck=tuple((rule, anchor) for rule, anchor in item.get("struck", [])),
+        begun=item.get("begun", False),
     )

@@ -45,7 +45,7 @@ class Episodes:
         if not new and not changed:
             return self._clients.put(client), []
         self._clients.enlist(client)
-        versions = [version_of(client), *map(_version_of, new), *map(_version_of, changed)]
+        versions = [version_of(client), *map(version_of_episode, new), *map(version_of_episode, changed)]
         try:
             self._table.transact([self._table.put_action(*version) for version in versions])
         except ConditionFailed as failed:
@@ -59,7 +59,7 @@ class Episodes:
     def put(self, episode: Episode) -> Episode:
         """Store what was made of the row that has `episode.version` (0: there is none); returns it as stored. Raises
         Moved."""
-        item, condition, values = _version_of(episode)
+        item, condition, values = version_of_episode(episode)
         try:
             self._table.put(item, condition, values)
         except ConditionFailed as failed:
@@ -107,7 +107,8 @@ class Episodes:
         return list(map(episode_from, sorted(items, key=lambda item: (item["due_at"], item["pk"], item["sk"]))))
 
 
-def _version_of(episode: Episode) -> tuple[Item, str, Item | None]:
+def version_of_episode(episode: Episode) -> tuple[Item, str, Item | None]:
+    """The next version of its row, and condition and values under which it may be written."""
     return item_of(replace(episode, version=episode.version + 1)), *unmoved(episode.version)
 
 

@@ -138,6 +138,10 @@ def current_rule_book() -> Key:
     return {"pk": "CARE", "sk": "CURRENT"}
 
 
+def care_round() -> Key:
+    return {"pk": "CARE", "sk": "ROUND"}
+
+
 def approval(rule: str) -> Key:
     return {"pk": "CARE", "sk": f"APPROVAL#{rule}"}
 
@@ -148,6 +152,11 @@ def firings(rule: str) -> Key:
 
 def tasks_of_manager(day: str, manager: int) -> Key:
     return {"pk": f"CARE#{day}", "sk": f"MANAGER#{manager}"}
+
+
+def care_task(task_id: int) -> Key:
+    """Whose task it is that aftercare has set: what amoCRM tells of a deleted one is its id alone."""
+    return {"pk": f"TASK#{task_id}", "sk": "CLIENT"}
 
 
 def moment(time: datetime) -> str:
