@@ -42,6 +42,14 @@ def local(
     department: Annotated[Path, typer.Option(help="The department to apply.", metavar="FILE")] = EXAMPLE,
     empty: Annotated[bool, typer.Option("--empty", help="Apply nothing: an account with its admin only.")] = False,
     start: Annotated[str | None, typer.Option(help="Virtual time to begin at, ISO 8601; now by default.")] = None,
+    tick: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Fire only this schedule of the template, with =MINUTES as seldom as that (repeat it for several): "
+            "months of one function pass in seconds, a day of all ticks takes three.",
+            metavar="NAME[=MINUTES]",
+        ),
+    ] = None,
     base64_bodies: Annotated[
         bool,
         typer.Option(
@@ -66,6 +74,7 @@ def local(
                 empty=empty,
                 start=_moment(start),
                 base64_bodies=base64_bodies,
+                ticks=_ticks(tick or []),
             )
             with stack:
                 print(json.dumps(stack.addresses()), file=out, flush=True)
@@ -77,6 +86,16 @@ def local(
         except ConveyorError as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             raise typer.Exit(1) from error
+
+
+def _ticks(given: list[str]) -> dict[str, int | None]:
+    ticks: dict[str, int | None] = {}
+    for each in given:
+        name, _, minutes = each.partition("=")
+        if minutes and not (minutes.isdecimal() and 0 < int(minutes) <= 7 * 24 * 60):
+            raise BadInput(f"--tick {each}: write a schedule's name, or its name and minutes such as care=60")
+        ticks[name] = int(minutes) if minutes else None
+    return ticks
 
 
 def log_to_stderr() -> None:

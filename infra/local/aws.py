@@ -14,6 +14,7 @@ from infra.local.bus import delivering_to
 from infra.local.clock import VirtualClock
 from infra.local.intrinsics import ACCOUNT, Unsupported
 from infra.local.patterns import check_pattern
+from infra.local.queries import cheap_queries
 from infra.local.queues import LocalQueue, SqsRefused, check_message
 from infra.local.template import Resource, Template
 from infra.local.transactions import cheap_transactions
@@ -196,6 +197,7 @@ def _mend_moto(exits: ExitStack, clock: VirtualClock) -> None:
     call_action = DynamoHandler.call_action
     table_lock = threading.RLock()
     exits.enter_context(cheap_transactions())
+    exits.enter_context(cheap_queries())
 
     @wraps(send_message)
     def strict_send(self: Any, queue_name: str, message_body: str, *args: Any, **kwargs: Any) -> Any:

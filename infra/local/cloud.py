@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Self
 
 from flask import Flask
@@ -17,13 +19,14 @@ from infra.local.intrinsics import Unsupported
 from infra.local.lambdas import LocalLambda, new_environment
 from infra.local.pump import QueuePump
 from infra.local.schedules import Schedules
-from infra.local.template import Template
+from infra.local.template import ScheduleSpec, Template
 from infra.local.timeline import Source, Timeline
 
 
 class LocalCloud:
     """A context manager. `visitors` are further sources of the timeline: what lives outside of AWS. `transport` is
-    the functions' way to the world (httpx). The timeline is the caller's to enter, once everything is set up. Raises
+    the functions' way to the world (httpx). Of the schedules only those named in `ticks` fire (none named: all), every
+    so many minutes where it says so. The timeline is the caller's to enter, once everything is set up. Raises
     Unsupported for a template that cannot be played.
     """
 
@@ -36,6 +39,7 @@ class LocalCloud:
         visitors: Sequence[Source] = (),
         transport: Any = None,
         base64_bodies: bool = False,
+        ticks: Mapping[str, int | None] = MappingProxyType({}),
     ) -> None:
         self.template = template
         self.clock = clock
@@ -44,6 +48,7 @@ class LocalCloud:
         self._visitors = visitors
         self._transport = transport
         self._base64_bodies = base64_bodies
+        self._ticks = ticks
         self._exits = ExitStack()
         self.describe: Callable[[], Mapping[str, Any]] = dict
         """What the status says beside the cloud itself."""
@@ -106,5 +111,17 @@ class LocalCloud:
         ]
 
     def _schedules(self) -> Source:
-        scheduled = [(spec, self.aws.queues[spec.queue]) for spec in self.template.schedules]
+        known = {spec.name for spec in self.template.schedules}
+        if unknown := sorted(self._ticks.keys() - known):
+            raise Unsupported(f"no schedule is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        wanted = self._ticks or dict.fromkeys(known)
+        scheduled = [
+            (_every(spec, wanted[spec.name]), self.aws.queues[spec.queue])
+            for spec in self.template.schedules
+            if spec.name in wanted
+        ]
         return Schedules(scheduled, self.clock.now())
+
+
+def _every(spec: ScheduleSpec, minutes: int | None) -> ScheduleSpec:
+    return spec if minutes is None else replace(spec, expression=f"rate({minutes} minutes)")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from functions.activity_intake.credentials import EVENTS_CREDENTIALS
 from functions.shared.adapters.amocrm.tokens import LONG_LIVED
 from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.department import EXCHANGE
@@ -58,7 +61,8 @@ class LocalStack:
     """A context manager: inside it the stack serves.
 
     `start` is the virtual time to begin at, now by default; an `empty` stack has nothing in amoCRM and no department.
-    `world` is the amoCRM account. Raises Unsupported for a template that cannot be played, PortTaken, and
+    `world` is the amoCRM account. Of the schedules only those named in `ticks` fire (none named: all),
+    every so many minutes where it says so. Raises Unsupported for a template that cannot be played, PortTaken, and
     DepartmentInvalid.
     """
 
@@ -71,6 +75,7 @@ class LocalStack:
         empty: bool = False,
         start: datetime | None = None,
         base64_bodies: bool = False,
+        ticks: Mapping[str, int | None] = MappingProxyType({}),
     ) -> None:
         self._department = department
         self._ports = ports
@@ -90,6 +95,7 @@ class LocalStack:
             visitors=[Deliveries(self._courier)],
             transport=Internet({self.world.host: self._amocrm}),
             base64_bodies=base64_bodies,
+            ticks=ticks,
         )
         self._exits = ExitStack()
         self._outside_token = self.world.add_token("external", self.world.admin.id)
@@ -120,7 +126,8 @@ class LocalStack:
 
     def addresses(self) -> dict[str, Any]:
         """Where everything is: the line that `conveyor local` prints first. What the template does not have is None."""
-        hooks = {entity: self._route(f"/{entity}", "POST /hooks/") for entity in ("leads", "stages", "tasks")}
+        names = ("leads", "stages", "clients", "tasks")
+        hooks = {name: self._route(f"/{name}", "POST /hooks/") for name in names}
         return {
             "hooks": hooks,
             "events": self._events(),
@@ -163,7 +170,8 @@ class LocalStack:
         create_users(self._department, client)
         table = self.table()
         base = hooks_base(str(hooks["leads"]))
-        applied = apply(self._department, client, Departments(table), WaitingRoom(table), base, self.clock.now())
+        stores = Departments(table), WaitingRoom(table), RuleBookStore(table)
+        applied = apply(self._department, client, *stores, base, self.clock.now())
         for change in applied.changes:
             log.info("%s", change)
         # A lead that names no pipeline shall come to the exchange; in a real account that choice is the firm's.

@@ -41,7 +41,7 @@ from tests.e2e.arrows import (
     members_of,
     open_floor,
 )
-from tests.e2e.outside import ROOT, Outside
+from tests.e2e.outside import Outside
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LEVEL_OF = {"exchange": 1, "warm_up": 1, "main": 2, "aftercare": 3}
@@ -513,14 +513,11 @@ def test_a_firm_that_moves_its_won_leads_keeps_one_card(floor: Floor) -> None:
 @pytest.fixture(params=list(MODELS))
 def month(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Floor]:
     """A stack of its own whose ticks come twice a day: the 50,000 of the real ones would take minutes."""
-    file, template = tmp_path / "department.yaml", tmp_path / "template.yaml"
+    file = tmp_path / "department.yaml"
     file.write_text(department(request.param), encoding="utf-8")
-    seldom, changed = re.subn(r"rate\(\d+ minutes?\)", "rate(12 hours)", (ROOT / "template.yaml").read_text("utf-8"))
-    assert changed == 2
-    template.write_text(seldom, encoding="utf-8")
-    (tmp_path / "functions").symlink_to(ROOT / "functions")
+    seldom = dict.fromkeys(("waiting-room", "stages", "care"), 12 * 60)
     with (
-        LocalStack(load(file), template=template, start=datetime.fromisoformat(START)) as stack,
+        LocalStack(load(file), ticks=seldom, start=datetime.fromisoformat(START)) as stack,
         Outside(stack.addresses()) as outside,
         closing(Floor(outside, request.param, tmp_path)) as floor,
     ):

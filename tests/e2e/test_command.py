@@ -29,7 +29,7 @@ def test_the_first_line_is_one_json_object_and_a_signal_ends_it_cleanly(tmp_path
         assert process.wait(START_SECONDS) == 0
     assert rest == "", "everything else goes to stderr"
     assert list(addresses) == ["hooks", "events", "kpi", "amocrm", "google", "aws"]
-    assert list(addresses["hooks"]) == ["leads", "stages", "tasks"]
+    assert list(addresses["hooks"]) == ["leads", "stages", "clients", "tasks"]
     assert addresses["hooks"]["stages"] == addresses["hooks"]["leads"].replace("/leads", "/stages")
     assert addresses["hooks"]["tasks"] is None, "no function takes tasks yet"
     assert list(addresses["amocrm"]) == ["url", "token"]

@@ -23,13 +23,13 @@ def visit(stack: Outside, number: int, **who: Any) -> dict[str, Any]:
 
 
 def test_a_fact_is_taken_once_and_its_client_is_woken(monday: Outside) -> None:
-    waiting = monday.queue(QUEUE)["visible"]
     item = visit(monday, 1, crm_id=900_001)
     first, second = tell(monday, item), tell(monday, item)
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json()["results"] == [{"index": 0, "id": "v-1", "status": "accepted"}]
     assert second.json()["results"] == [{"index": 0, "id": "v-1", "status": "duplicate"}]
-    assert monday.queue(QUEUE)["visible"] == waiting + 2, "nobody looks at him yet: both tell"
+    monday.settle()
+    assert monday.queue(QUEUE) == {"visible": 0, "in_flight": 0, "dlq": 0}, "he was looked at"
 
 
 def test_who_is_unknown_waits_and_who_says_nonsense_is_told(monday: Outside) -> None:

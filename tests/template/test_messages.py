@@ -33,7 +33,7 @@ def routed(hand_over: bool) -> LeadRouted:
     return LeadRouted(NOON, 1, "qualified", "exchange.new", "main.contact", "closers", hand_over, "route#1", 0, 11)
 
 
-LEADS, STAGES = ["LeadsQueue"], ["StagesQueue"]
+LEADS, STAGES, CARE = ["LeadsQueue"], ["StagesQueue"], ["CareQueue"]
 DISTRIBUTE, ROUTER = "conveyor.distribute", "conveyor.qualify_router"
 
 
@@ -52,7 +52,8 @@ DISTRIBUTE, ROUTER = "conveyor.distribute", "conveyor.qualify_router"
         (ROUTER, LeadClosed(NOON, 1, "not_target", "exchange", "not_target", 11), LEADS),
         (ROUTER, LeadClosed(NOON, 1, "", "main", "", 11), LEADS),
         (DISTRIBUTE, LeadClosed(NOON, 1, "", "main", "", 11), []),
-        (ROUTER, SaleWon(NOON, 1, 2, 3, 11, "main", 90_000), []),
+        (ROUTER, SaleWon(NOON, 1, 2, 3, 11, "main", 90_000), CARE),
+        (DISTRIBUTE, SaleWon(NOON, 1, 2, 3, 11, "main", 90_000), []),
         (ROUTER, LeadsMerged(NOON, 1, 2, "phone"), []),
     ],
     ids=str,

@@ -94,6 +94,7 @@ def test_roles_are_assumed_by_whom_the_document_says() -> None:
         *("LeadsHookRole", "LeadsTickRole", "DistributeRole"),
         *("StagesHookRole", "StagesTickRole", "QualifyRouterRole"),
         *("EventsRole", "ActivityIntakeRole"),
+        *("CareHookRole", "CareTickRole", "AftercareRole"),
     ],
 )
 def test_a_permission_too_many_is_noticed(role: str) -> None:
@@ -122,6 +123,7 @@ def test_a_condition_left_out_is_noticed() -> None:
         ("DistributeRole", "distribute"),
         ("QualifyRouterRole", "qualify_router"),
         ("ActivityIntakeRole", "activity_intake"),
+        ("AftercareRole", "aftercare_triggers"),
     ],
 )
 def test_a_function_is_granted_what_its_code_calls_and_nothing_else(role: str, package: str) -> None:
