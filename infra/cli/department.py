@@ -46,7 +46,7 @@ def apply(
         typer.Option(
             callback=_hooks_url,
             help="Where amoCRM's webhooks arrive, https://<host>/hooks/<token>: output HookUrl with your token in its "
-            "place; /leads and /stages are put behind it.",
+            "place; /leads, /stages and /clients are put behind it.",
         ),
     ],
     table: TableName,
@@ -59,7 +59,8 @@ def apply(
     with explained_file():
         clock, records = SystemClock(), open_records(table, endpoint)
         client = open_client(base_url, token, clock)
-        applied = apply_department(load(file), client, records.departments, records.waiting_room, hook_url, clock.now())
+        stores = records.departments, records.waiting_room, records.books
+        applied = apply_department(load(file), client, *stores, hook_url, clock.now())
         for change in applied.changes:
             print(change)
         print(f"Department «{applied.department.name}» is in force as version {applied.department.version}.")
@@ -79,6 +80,8 @@ def _print_summary(file: DepartmentFile) -> None:
     for pipeline in file.pipelines:
         print(f"  «{pipeline.name}»: {' → '.join(stage.name for stage in pipeline.stages)}")
     print(f"  {len(file.routes)} routes; `conveyor plan` tells them")
+    if file.care.rules:
+        print(f"  {len(file.care.rules)} rules of aftercare; `conveyor plan` tells them")
 
 
 def print_notices(notices: Iterable[Finding]) -> None:

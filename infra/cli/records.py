@@ -15,6 +15,7 @@ from functions.shared.adapters.dynamodb.absences import Absences
 from functions.shared.adapters.dynamodb.assignments import Assignments
 from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.merges import Merges
+from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.errors import ConveyorError
@@ -37,6 +38,7 @@ class Records:
     waiting_room: WaitingRoom
     absences: Absences
     merges: Merges
+    books: RuleBookStore
 
 
 def open_records(table_name: str, endpoint: str | None) -> Records:
@@ -47,7 +49,14 @@ def open_records(table_name: str, endpoint: str | None) -> Records:
         return boto3.client("dynamodb", endpoint_url=endpoint)
 
     table = Table(client, table_name)
-    return Records(Departments(table), Assignments(table), WaitingRoom(table), Absences(table), Merges(table))
+    return Records(
+        Departments(table),
+        Assignments(table),
+        WaitingRoom(table),
+        Absences(table),
+        Merges(table),
+        RuleBookStore(table),
+    )
 
 
 @contextmanager

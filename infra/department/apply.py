@@ -14,9 +14,11 @@ from typing import Any
 
 from functions.shared.adapters.amocrm.client import AmoCrmClient
 from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.department import Department
 from functions.shared.errors import Finding
+from infra.department.care_book import publish
 from infra.department.directory import CrmPipeline, Directory, read_directory
 from infra.department.file import DepartmentFile
 from infra.department.plan import PipelinePlan, StagePlan
@@ -29,7 +31,14 @@ STAGES_HOOK = ("status_lead", "update_lead", "add_lead")
 """What the stages hook is told: of a card that was moved, of what its field «Итог квалификации» says, and of one that
 was made right in a stage from which a route leads."""
 
-HOOKS = {"leads": LEADS_HOOK, "stages": STAGES_HOOK}
+CLIENTS_HOOK = (
+    *("add_contact", "update_contact", "delete_contact", "restore_contact"),
+    *("update_task", "delete_task"),
+)
+"""What the clients hook is told: who is behind a phone, the dates that rules count from, and what people do with the
+tasks that aftercare has set."""
+
+HOOKS = {"leads": LEADS_HOOK, "stages": STAGES_HOOK, "clients": CLIENTS_HOOK}
 """The webhooks by the end of their address."""
 
 _STEP = 10
@@ -51,6 +60,7 @@ def apply(
     client: AmoCrmClient,
     departments: Departments,
     waiting_room: WaitingRoom,
+    books: RuleBookStore,
     hooks_url: str,
     now: datetime,
 ) -> Applied:
@@ -72,6 +82,7 @@ def apply(
     if department.version != known:
         changes.append(f"stored version {department.version} of the department")
         changes += _woken(department, waiting_room, now)
+    changes += publish(file.care, books, now)
     # the hooks come last: amoCRM may call them at once, and then the department must be there
     for name, settings in HOOKS.items():
         changes += _webhook(client, name, f"{hooks_base(hooks_url)}/{name}", settings)

@@ -17,7 +17,7 @@ from infra.department.routes import Routes, read_routes
 from infra.department.schema import DepartmentSpec, RoutingSpec
 from infra.department.ways import missing_ways
 
-_UNREAD = ("meetings", "aftercare")
+_UNREAD = ("meetings",)
 
 
 def consistency(document: Document) -> Iterator[Finding]:

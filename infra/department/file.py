@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from functions.shared.department import ChannelRule, Merging, Place, Route
 from functions.shared.errors import DepartmentInvalid, Finding
 from infra.department import checks
+from infra.department.care import Care, read_care
+from infra.department.care_spec import AftercareSpec
 from infra.department.document import Document, read
 from infra.department.findings import findings_of
 from infra.department.plan import PipelinePlan, plan_pipelines
@@ -21,12 +23,13 @@ from infra.department.schema import DepartmentSpec
 
 @dataclass(frozen=True)
 class DepartmentFile:
-    """A valid file. `routes` are those in force: the preset's with the file's changes, then the file's own. `notices`
-    are what its owner should know although nothing is wrong."""
+    """A valid file. `routes` and the rules of `care` are those in force: the preset's with the file's changes, then the
+    file's own. `notices` are what its owner should know although nothing is wrong."""
 
     spec: DepartmentSpec
     document: Document
     routes: tuple[Route, ...]
+    care: Care
     notices: tuple[Finding, ...]
 
     @property
@@ -112,6 +115,7 @@ def load(source: Path | str) -> DepartmentFile:
     document = read(_text_of(source) if isinstance(source, Path) else source)
     findings = [*document.findings, *checks.consistency(document)]
     routes = Routes()
+    care = Care()
     spec: DepartmentSpec | None = None
     if document.data is None:
         findings.append(Finding("file", None, "is empty", "begin with department.example.yaml"))
@@ -123,12 +127,16 @@ def load(source: Path | str) -> DepartmentFile:
         except ValidationError as error:
             findings += findings_of(error, document)
             routes = _routes(what_is_right(document.data, error), document)
+            findings += _rules_of_wrong_file(document)
         else:
             routes = _routes(Right(spec), document)
+            care, wrong_rules = read_care(spec.aftercare, document, spec.language)
+            findings += wrong_rules
     findings += routes.findings
     if spec is None or findings:
         raise DepartmentInvalid(sorted(findings, key=lambda finding: finding.line or 0))
-    return DepartmentFile(spec, document, tuple(routes.routes), (*checks.notices(spec, document), *routes.notices))
+    notices = (*checks.notices(spec, document), *routes.notices)
+    return DepartmentFile(spec, document, tuple(routes.routes), care, notices)
 
 
 def _routes(right: Right, document: Document) -> Routes:
@@ -143,6 +151,17 @@ def _routes(right: Right, document: Document) -> Routes:
     if right.is_whole and not routes.findings:
         routes.findings += checks.whole_machine(routes, spec, document)
     return routes
+
+
+def _rules_of_wrong_file(document: Document) -> list[Finding]:
+    """What is wrong with the rules of aftercare where something else is wrong, too; nothing if it is their section."""
+    given = document.data.get("aftercare")
+    try:
+        spec = AftercareSpec.model_validate(given) if given is not None else None
+    except ValidationError:
+        return []
+    language = "en" if document.data.get("language") == "en" else "ru"
+    return read_care(spec, document, language)[1]
 
 
 def _text_of(path: Path) -> str:

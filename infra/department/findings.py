@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from functions.shared.errors import Finding
-from infra.department import schema
+from infra.department import care_spec, schema
 from infra.department.document import Document, Path, dotted
 from infra.department.preset_routes import preset_routes
 from infra.department.suggest import nearest
@@ -50,6 +50,8 @@ _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("routes", "*", "when"): schema.TriggerSpec,
     ("routes", "*", "when", "*"): schema.TriggerSpec,
     ("merging",): schema.MergingSpec,
+    ("aftercare",): care_spec.AftercareSpec,
+    ("aftercare", "feeds", "*"): care_spec.FeedPart,
 }
 """What may stand where; * is any key or list position."""
 

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from functions.shared.department import MergeMode
 from functions.shared.hours import WorkingHours
+from infra.department.care_spec import AftercareSpec
 from infra.department.preset import HOURS
 from infra.department.values import (
     Account,
@@ -184,7 +185,7 @@ class RoutingSpec(Part):
 
 
 class DepartmentSpec(RoutingSpec):
-    """The whole file. `meetings` and `aftercare` are let through unread, with a notice (infra.department.file)."""
+    """The whole file. `meetings` is let through unread, with a notice (infra.department.file)."""
 
     department: Text
     timezone: Zone
@@ -197,4 +198,4 @@ class DepartmentSpec(RoutingSpec):
     hop_limit: Annotated[int, Field(ge=2, le=60)] = 6
     merging: MergingSpec = MergingSpec()
     meetings: Any = None
-    aftercare: Any = None
+    aftercare: AftercareSpec | None = None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,11 +13,12 @@ from moto import mock_aws
 
 from functions.shared.adapters.amocrm.client import AmoCrmClient
 from functions.shared.adapters.dynamodb.departments import Departments
+from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.errors import AmoCrmUnauthorized, AmoCrmUnavailable, DepartmentInvalid
 from functions.shared.waiting import WaitingLead
 from infra.department.amocrm import REQUESTS_PER_SECOND, open_client
-from infra.department.apply import LEADS_HOOK, STAGES_HOOK, Applied, apply, create_users
+from infra.department.apply import CLIENTS_HOOK, LEADS_HOOK, STAGES_HOOK, Applied, apply, create_users
 from infra.department.file import load
 from infra.local.amocrm_simulator.app import create_app
 from infra.local.amocrm_simulator.model import CustomField, Enum
@@ -67,6 +68,7 @@ class Installation:
     clock: ManualClock
     departments: Departments
     waiting_room: WaitingRoom
+    books: RuleBookStore
 
     def wire(self, cut_at: int | None = None, is_done_before_cut: bool = False) -> Wire:
         return Wire(httpx.WSGITransport(create_app(self.world)), cut_at, is_done_before_cut)
@@ -76,9 +78,11 @@ class Installation:
         return open_client("https://oknaplus.amocrm.ru", token, self.clock, wire)
 
     def apply(self, wire: Wire | None = None, text: str = TEXT, hooks: str = HOOKS) -> Applied:
-        return apply(
-            load(text), self.client(wire or self.wire()), self.departments, self.waiting_room, hooks, self.clock.now()
-        )
+        return apply(load(text), self.client(wire or self.wire()), *self.stores, hooks, self.clock.now())
+
+    @property
+    def stores(self) -> tuple[Departments, WaitingRoom, RuleBookStore]:
+        return self.departments, self.waiting_room, self.books
 
     @property
     def state(self) -> dict[str, Any]:
@@ -105,7 +109,7 @@ def install() -> Installation:
     for email in EXAMPLE.people:
         world.add_user(email.partition("@")[0], email)
     table = create_table(dynamodb_client(), f"sales-{uuid4()}")
-    return Installation(world, clock, Departments(table), WaitingRoom(table))
+    return Installation(world, clock, Departments(table), WaitingRoom(table), RuleBookStore(table))
 
 
 @pytest.fixture
@@ -134,6 +138,7 @@ def test_an_empty_account_gets_the_four_pipelines_with_their_stages(installation
     assert installation.state["hooks"] == [
         (f"{HOOKS}/leads", sorted(LEADS_HOOK)),
         (f"{HOOKS}/stages", sorted(STAGES_HOOK)),
+        (f"{HOOKS}/clients", sorted(CLIENTS_HOOK)),
     ]
 
 
@@ -212,7 +217,8 @@ def test_a_field_of_contacts_with_that_name_is_another_thing(installation: Insta
 @pytest.mark.parametrize("given", [HOOKS, f"{HOOKS}/", f"{HOOKS}/leads", f"{HOOKS}/stages", f"{HOOKS}/leads/"])
 def test_the_address_of_one_hook_is_as_good_as_what_both_have_in_common(installation: Installation, given: str) -> None:
     installation.apply(hooks=given)
-    assert [destination for destination, _ in installation.state["hooks"]] == [f"{HOOKS}/leads", f"{HOOKS}/stages"]
+    made = [destination for destination, _ in installation.state["hooks"]]
+    assert made == [f"{HOOKS}/{name}" for name in ("leads", "stages", "clients")]
 
 
 def test_the_stored_department_has_the_ids_of_the_account(installation: Installation) -> None:
@@ -303,7 +309,7 @@ def test_leads_that_wait_are_looked_at_again_under_a_new_version(installation: I
 
 def test_the_hook_tells_of_leads_that_come_back_from_the_recycle_bin(installation: Installation) -> None:
     installation.apply()
-    ((_, settings), _) = installation.state["hooks"]
+    (_, settings), *_ = installation.state["hooks"]
     assert {"delete_lead", "restore_lead"} <= set(settings)
 
 
@@ -334,7 +340,7 @@ def test_a_pipeline_that_exists_is_taken_and_gets_its_unsorted_stage(installatio
     assert exchange.name == "Воронка"
 
 
-@pytest.mark.parametrize("name", ["leads", "stages"])
+@pytest.mark.parametrize("name", ["leads", "stages", "clients"])
 def test_a_switched_off_hook_is_made_anew(installation: Installation, name: str) -> None:
     installation.apply()
     world = installation.world
@@ -344,7 +350,7 @@ def test_a_switched_off_hook_is_made_anew(installation: Installation, name: str)
     applied = installation.apply()
 
     assert applied.changes == (f"renewed the webhook for {name}",)
-    assert [hook.disabled for hook in world.webhooks.values()] == [False, False]
+    assert [hook.disabled for hook in world.webhooks.values()] == [False, False, False]
 
 
 def test_a_hook_with_other_events_is_made_anew(installation: Installation) -> None:
@@ -356,14 +362,14 @@ def test_a_hook_with_other_events_is_made_anew(installation: Installation) -> No
     installation.apply()
 
     assert (f"{HOOKS}/leads", sorted(LEADS_HOOK)) in installation.state["hooks"]
-    assert len(world.webhooks) == 2
+    assert len(world.webhooks) == 3
 
 
 def test_hooks_of_others_are_left_alone(installation: Installation) -> None:
     installation.apply(hooks=OTHERS)
     installation.apply()
     assert [destination for destination, _ in installation.state["hooks"]] == [
-        f"{base}/{name}" for base in (OTHERS, HOOKS) for name in ("leads", "stages")
+        f"{base}/{name}" for base in (OTHERS, HOOKS) for name in ("leads", "stages", "clients")
     ]
 
 
@@ -377,8 +383,9 @@ def test_an_ignored_filter_does_not_mistake_the_hook_of_another_for_ours(install
     installation.apply(hooks=OTHERS)
     wire = Unfiltered(httpx.WSGITransport(create_app(installation.world)))
 
-    assert installation.apply(wire).changes == ("created the webhook for leads", "created the webhook for stages")
-    assert len(installation.world.webhooks) == 4
+    created = tuple(f"created the webhook for {name}" for name in ("leads", "stages", "clients"))
+    assert installation.apply(wire).changes == created
+    assert len(installation.world.webhooks) == 6
 
 
 def test_missing_people_are_named_before_anything_is_written(installation: Installation) -> None:
@@ -405,14 +412,30 @@ def test_a_local_account_gets_the_people_it_lacks_once(installation: Installatio
 
     assert create_users(file, client) == ["new@oknaplus.example"]
     assert create_users(file, client) == []
-    applied = apply(file, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
+    applied = apply(
+        file,
+        client,
+        installation.departments,
+        installation.waiting_room,
+        installation.books,
+        HOOKS,
+        installation.clock.now(),
+    )
     assert applied.notices == ()
 
 
 def test_a_refused_token_is_said(installation: Installation) -> None:
     client = open_client("https://oknaplus.amocrm.ru", "wrong", installation.clock, installation.wire())
     with pytest.raises(AmoCrmUnauthorized, match="mistyped, expired or revoked"):
-        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
+        apply(
+            EXAMPLE,
+            client,
+            installation.departments,
+            installation.waiting_room,
+            installation.books,
+            HOOKS,
+            installation.clock.now(),
+        )
 
 
 def test_a_blocked_account_is_asked_no_more(installation: Installation) -> None:
@@ -421,8 +444,74 @@ def test_a_blocked_account_is_asked_no_more(installation: Installation) -> None:
     client = installation.client(wire)
     for _ in range(3):
         with pytest.raises(AmoCrmUnavailable):
-            apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
+            apply(
+                EXAMPLE,
+                client,
+                installation.departments,
+                installation.waiting_room,
+                installation.books,
+                HOOKS,
+                installation.clock.now(),
+            )
     blocked_after = len(wire.asked)
     with pytest.raises(AmoCrmUnavailable, match="blocked"):
-        apply(EXAMPLE, client, installation.departments, installation.waiting_room, HOOKS, installation.clock.now())
+        apply(
+            EXAMPLE,
+            client,
+            installation.departments,
+            installation.waiting_room,
+            installation.books,
+            HOOKS,
+            installation.clock.now(),
+        )
     assert len(wire.asked) == blocked_after
+
+
+GYM = (
+    TEXT
+    + "\naftercare: {preset: gym, feeds: {turnstile: {delivers: [visit.attended], lag: 2h}}, holidays: [2026-12-31]}\n"
+)
+
+
+def test_rules_of_aftercare_are_published_once_and_keep_their_versions(installation: Installation) -> None:
+    begun = installation.clock.now()
+    first = installation.apply(text=GYM)
+    assert "new rule missed-3-trainings" in first.changes
+    assert "published version 1 of the rules of aftercare" in first.changes
+    installation.clock.moment += timedelta(days=1)
+    assert installation.apply(text=GYM).changes == ()
+    book = installation.books.current()
+    assert book.version == 1
+    assert {datetime.fromisoformat(rule["effective_from"]) - begun < timedelta(minutes=1) for rule in book.rules} == {
+        True
+    }
+    assert [(feed.name, feed.delivers, feed.lag) for feed in book.feeds] == [
+        ("turnstile", frozenset({"visit.attended"}), timedelta(hours=2))
+    ]
+    assert {"2026-12-31", "2026-11-04"} <= book.holidays
+
+
+def test_an_edited_rule_gets_a_new_version_and_the_others_keep_theirs(installation: Installation) -> None:
+    installation.apply(text=GYM)
+    installation.clock.moment += timedelta(days=1)
+    edited = GYM.replace(
+        "preset: gym,", "preset: gym, rules: [{id: birthday, priority: 30}, {id: unhappy, off: true}],"
+    )
+    changes = installation.apply(text=edited).changes
+    assert changes == (
+        "changed rule birthday, now version 2",
+        "removed rule unhappy: people keep its open tasks",
+        "published version 2 of the rules of aftercare",
+    )
+    rules = {rule["id"]: rule for rule in installation.books.current().rules}
+    assert rules["birthday"]["effective_from"] > rules["missed-3-trainings"]["effective_from"]
+    assert rules["missed-3-trainings"]["version"] == 1
+    assert "unhappy" not in rules
+
+
+def test_a_department_without_aftercare_publishes_nothing_until_it_has_some(installation: Installation) -> None:
+    installation.apply()
+    assert installation.books.current().version == 0
+    installation.apply(text=GYM)
+    assert "published version 2 of the rules of aftercare" in installation.apply().changes
+    assert installation.books.current().rules == ()
