@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from infra.cli.absences import absent, back
+from infra.cli.care import care_app
 from infra.cli.department import apply, check
 from infra.cli.events import events_app
 from infra.cli.explain import explain
@@ -18,6 +19,7 @@ from infra.cli.sources import sources_app
 app = typer.Typer(help="A three-level sales department for amoCRM.", no_args_is_help=True, add_completion=False)
 app.add_typer(hooks_app, name="hooks")
 app.add_typer(merges_app, name="merges")
+app.add_typer(care_app, name="care")
 app.add_typer(sources_app, name="sources")
 app.add_typer(events_app, name="events")
 for command in (check, plan, apply, local, simulate, explain, absent, back):
