@@ -1,9 +1,10 @@
-"""What aftercare costs in DynamoDB's units, as AWS's own engine counts them (DynamoDB Local): the reads of a tick among
-ten thousand clients and among a hundred thousand, beside a model that goes on to a million; and what a million facts
-cost."""
+"""What aftercare costs in DynamoDB's units, as AWS's own engine counts them (DynamoDB Local): a whole tick of the
+function, tasks in amoCRM included, among ten thousand clients and among a hundred thousand, beside a model of its reads
+that goes on to a million; and what a million facts cost."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,9 @@ from itertools import count, islice
 from math import ceil
 from typing import Any
 
+from functions.aftercare_triggers.rules.reading import read_rule, wakes_of
+from functions.aftercare_triggers.service import Aftercare
+from functions.aftercare_triggers.stores import Stores
 from functions.shared.adapters.dynamodb import clients as client_rows
 from functions.shared.adapters.dynamodb import facts as fact_rows
 from functions.shared.adapters.dynamodb import keys
@@ -21,8 +25,7 @@ from functions.shared.adapters.dynamodb.facts import Facts
 from functions.shared.adapters.dynamodb.feeds import Feeds
 from functions.shared.adapters.dynamodb.identities import Identities
 from functions.shared.adapters.dynamodb.table import Item, Table, encode
-from functions.shared.care import Client, Status, Trace
-from functions.shared.clock import Clock
+from functions.shared.care import Client, Round, RuleBook, Status, Trace
 from functions.shared.facts import (
     PURCHASE_COMPLETED,
     SESSION_BOOKED,
@@ -31,10 +34,14 @@ from functions.shared.facts import (
     VISIT_MISSED,
     Fact,
 )
+from functions.shared.inbox import read_batch
 from tests.benchmarks.burst import MONDAY
 from tests.benchmarks.capacity import SCRATCH
+from tests.builders import INNA, sqs_record
+from tests.care_desk import HEAD, department
 from tests.dynamodb_local import dynamodb_local, local_client
-from tests.fakes import ManualClock, create_table
+from tests.fakes import ManualClock, MemoryQueue, MemoryTelemetry, create_table
+from tests.fakes_amocrm import FakeAmoCrm
 
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000
@@ -48,30 +55,32 @@ GOAL = 1.5
 WRITE_PRICE, READ_PRICE = 0.625, 0.125
 """Dollars a million units on demand, us-east-1 (AWS: DynamoDB pricing, since November 2024)."""
 
-Tick = Callable[[Table, Clock], int]
-"""One run of aftercare on what is due; returns how many clients it looked at."""
+GYM: dict[str, Any] = {
+    "id": "missed-3-trainings",
+    "priority": 70,
+    "when": {"count": {"of": VISIT_MISSED, "op": ">=", "n": 4, "in": "P10D"}},
+    "cap": {"per_client": "none", "per_manager": "none"},
+    "task": "Не был на 4 тренировках",
+    "exit": {"on": VISIT_ATTENDED},
+}
+SILENT: dict[str, Any] = {
+    "id": "silent",
+    "priority": 50,
+    "when": {"silence": {"of": VISIT_ATTENDED, "for": "P30D"}},
+    "task": "Давно не был",
+    "exit": {"on": VISIT_ATTENDED},
+}
+BOOK = 1
+"""Its version: the clients of the benchmark were judged by it before."""
 
 
 def run() -> dict[str, Any]:
-    return measure(read_what_is_due)
-
-
-def read_what_is_due(table: Table, clock: Clock) -> int:
-    """What every tick reads: who is due, and of each his row and the facts that rules look at."""
-    clients, now = Clients(table), clock.now()
-    due = clients.due(now, DUE)
-    for client_id in due:
-        clients.wake_view(client_id, now - LOOKBACK)
-    return len(due)
-
-
-def measure(tick: Tick) -> dict[str, Any]:
     with dynamodb_local() as endpoint:
         bench = _Bench(endpoint)
         ticks = []
         for size in SIZES:
             bench.grow(size)
-            ticks += [bench.tick(tick, 0), bench.tick(tick, DUE)]
+            ticks += [bench.tick(0), bench.tick(DUE)]
         ticks.append(_row(MILLION, DUE, None, bench.model(DUE)))
         return {
             "rows": ticks,
@@ -137,20 +146,52 @@ class _Bench:
         self._read = [_client(number) for number in range(DUE)]
         self._facts = [list(_facts(client.id)) for client in self._read]
         self._fill(fact_rows.item_of(fact) for facts in self._facts for fact in facts)
+        self._publish()
+
+    def _publish(self) -> None:
+        """The book, and that everybody has been looked at under it."""
+        stores = Stores.on(self._table)
+        stores.departments.store(department())
+        common = {"effective_from": "2026-01-01T00:00:00+03:00", "backfill": "current", "holdout": 0}
+        documents = tuple(rule | common for rule in (GYM, SILENT))
+        rules = tuple(map(read_rule, documents))
+        stores.books.publish(RuleBook(0, documents, wakes=wakes_of(rules), lookback=LOOKBACK))
+        for rule in rules:
+            stores.books.approve(rule.id, MONDAY + timedelta(days=1))
+        stores.rounds.put(None, Round(BOOK, MONDAY, ended_at=MONDAY))
 
     def grow(self, size: int) -> None:
         self._fill(client_rows.item_of(_client(number)) for number in range(self._size, size))
         self._size = size
 
-    def tick(self, tick: Tick, due: int) -> dict[str, Any]:
-        """With so many due, and then all is as it was before."""
+    def tick(self, due: int) -> dict[str, Any]:
+        """A process that has just started, with so many due; and then all is as it was before."""
         now = MONDAY
+        clock = ManualClock(now)
         self._fill(client_rows.item_of(replace(each, due_at=now)) for each in self._read[:due])
+        amocrm = FakeAmoCrm(clock)
+        for user_id in (1, INNA, HEAD):
+            amocrm.add_user(user_id)
+        for client in self._read[:due]:
+            amocrm.add_contact(client.id, responsible_user_id=INNA)
+        tools: dict[str, Any] = {"queue": MemoryQueue(), "telemetry": MemoryTelemetry(), "clock": clock}
+        stores = Stores.on(self._table)
+        engine = Aftercare(amocrm=amocrm, stores=stores, identity_key=lambda: None, **tools)
+        record = sqs_record(json.dumps({"tick": "care", "time": now.isoformat()}), "m0", now)
         self._meter.take()
-        assert tick(self._table, ManualClock(now)) == due
-        reads, _ = self._meter.take()
+        assert engine.handle(read_batch({"Records": [record]}), now + timedelta(seconds=60)) == []
+        reads, writes = self._meter.take()
+        rows = stores.clients.of(client.id for client in self._read[:due])
+        assert all(row.version > client.version for row, client in zip(rows.values(), self._read, strict=False))
+        self._forget_episodes(due)
         self._fill(map(client_rows.item_of, self._read))
-        return _row(self._size, due, reads, self.model(due))
+        return _row(self._size, due, reads, self.model(due), writes, len(amocrm.tasks))
+
+    def _forget_episodes(self, due: int) -> None:
+        stores = Stores.on(self._table)
+        for client in self._read[:due]:
+            for episode in stores.episodes.of(client.id):
+                self._table.delete(keys.episode(client.id, *episode.key))
 
     def model(self, due: int) -> float:
         """An eventually consistent Query costs half a unit for each begun 4 KB of the rows it reads (DynamoDB: read
@@ -218,14 +259,19 @@ class _Bench:
         assert not left
 
 
-def _row(clients: int, due: int, reads: float | None, model: float) -> dict[str, Any]:
+def _row(
+    clients: int, due: int, reads: float | None, model: float, writes: float | None = None, tasks: int | None = None
+) -> dict[str, Any]:
     known = model if reads is None else reads
     return {
         "clients": clients,
         "due": due,
+        "tasks": "–" if tasks is None else tasks,
         "reads": "–" if reads is None else reads,
-        "model": model,
+        "model_of_looking": model,
         "reads_per_due": round(known / due, 3) if due else "–",
+        "writes": "–" if writes is None else writes,
+        "writes_per_due": round(writes / due, 2) if due and writes is not None else "–",
     }
 
 
@@ -247,7 +293,8 @@ def _client(number: int) -> Client:
     )
     first_at = MONDAY - timedelta(days=400)
     exits = frozenset({VISIT_ATTENDED})
-    return Client(contact, 3, 9_000_001, 50_000_000 + number, "", str(contact), False, first_at, due_at, exits, traces)
+    row = Client(contact, 3, 9_000_001, 50_000_000 + number, "", str(contact), False, first_at, due_at, exits, traces)
+    return replace(row, rules_version=BOOK)
 
 
 def _facts(client: int) -> Iterator[Fact]:

@@ -38,7 +38,7 @@ class Weather:
         return [*chats, *plain]
 
     def settle(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60  # hooks of a test may come 40 s late
         while not self.stack.cloud.timeline.idle():
             assert time.monotonic() < deadline, "the stack does not come to rest"
             time.sleep(0.005)

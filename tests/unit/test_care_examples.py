@@ -922,3 +922,13 @@ def test_all_examples_are_here() -> None:
     names = " ".join(name for name in globals() if name.startswith("TestExample"))
     assert all(f"TestExample{number}" in names for number in range(1, 28))
     assert MOSCOW.key == "Europe/Moscow"
+
+
+def test_visits_during_a_freeze_alone_are_no_rhythm() -> None:
+    """No time passes between them, so nobody can say when the next one is due."""
+    player = Player({"when": {"streak": {"of": "session", "outcome": "missed", "count": 2, "expected": "cadence"}}})
+    player.fact("subscription.frozen", "01.03", subscription_id="s1")
+    player.visit("02.03 19:00", "04.03 19:00", "06.03 19:00", "08.03 19:00", "10.03 19:00", "12.03 19:00")
+    player.fact("subscription.unfrozen", "13.03", subscription_id="s1")
+    player.run("01.06")
+    assert player.fired() == []

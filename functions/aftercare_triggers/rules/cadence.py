@@ -94,19 +94,19 @@ class CadenceBreak(_Rhythmic):
 @dataclass(frozen=True)
 class MissedRhythm(_Rhythmic):
     """streak with `expected: cadence`: by his rhythm he would have come `count` times since his last visit. Without a
-    rhythm nobody expects him."""
+    rhythm nobody expects him; visits during a freeze alone, between which no time passed, are none."""
 
     count: int
 
     def due(self, person: Person, at: datetime) -> datetime | None:
         known = rhythm(person, self.of, at)
-        if known is None or known.median is None:
+        if known is None or not known.median:
             return None
         return person.freezes.advance(known.last.time, self.count * known.median)
 
     def numbers(self, person: Person, at: datetime) -> dict[str, str]:
         known = rhythm(person, self.of, at)
-        if known is None or known.median is None:
+        if known is None or not known.median:
             return {}
         count = person.freezes.elapsed(known.last.time, at) // known.median
         expected = (person.freezes.advance(known.last.time, k * known.median) for k in range(1, count + 1))
