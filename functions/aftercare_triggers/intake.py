@@ -63,6 +63,8 @@ class Intake(shared.Intake):
     hints: dict[int, Hint] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     tasks: dict[int, TaskHint] = field(default_factory=dict)
+    cards: dict[int, frozenset[str]] = field(default_factory=dict)
+    """Leads that were moved, with the messages that say so."""
 
     def add(self, hint: Hint) -> None:
         known = self.hints.get(hint.client)
@@ -92,7 +94,7 @@ def take_in(envelopes: Iterable[Envelope], department: Department, now: datetime
 
 
 def _take_hook(intake: Intake, event: HookEvent, envelope: Envelope) -> None:
-    """Contacts and tasks; the rest of what amoCRM tells is others' business."""
+    """Contacts, tasks and moved cards; the rest of what amoCRM tells is others' business."""
     messages = frozenset({envelope.message_id})
     if event.id is None:
         intake.ignore(f"{event.entity}_without_id")
@@ -101,6 +103,8 @@ def _take_hook(intake: Intake, event: HookEvent, envelope: Envelope) -> None:
     elif event.entity == "task" and event.action in ("update", "delete"):
         ended = event.action == "delete" or event.fields.get("status") == "1"
         intake.add_task(event.id, TaskHint(ended, messages))
+    elif event.entity == "leads" and event.action == "status":
+        intake.cards[event.id] = intake.cards.get(event.id, frozenset()) | messages
     else:
         intake.ignore(f"{event.entity}_{event.action}")
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from functions.aftercare_triggers.cards import Cards
 from functions.aftercare_triggers.contacts import Contacts
 from functions.aftercare_triggers.intake import Hint, Intake, take_in
 from functions.aftercare_triggers.open_tasks import OpenTasks
@@ -23,7 +24,7 @@ from functions.aftercare_triggers.sight import Sight
 from functions.aftercare_triggers.stores import Stores
 from functions.aftercare_triggers.waker import Waker
 from functions.shared import batch
-from functions.shared.batch import Backs
+from functions.shared.batch import Backs, latest
 from functions.shared.care import RuleBook
 from functions.shared.clock import Clock
 from functions.shared.department import Department
@@ -69,6 +70,7 @@ class Aftercare:
         tasks = OpenTasks(amocrm, stores, telemetry, clock)
         self._waker = Waker(stores, tasks, telemetry)
         self._people_tasks = PeopleTasks(amocrm, stores, tasks)
+        self._cards = Cards(amocrm, stores)
         self._contacts = Contacts(amocrm, stores, identity_key)
         self._sender = Sender(amocrm, stores, tasks, telemetry, clock)
         self._rounds = Rounds(stores, self._waker, telemetry, clock)
@@ -84,18 +86,32 @@ class Aftercare:
         department = self._stores.departments.current()
         intake = take_in(delivery.envelopes, department, now)
         self._queue_work.park(delivery, intake)
+        sight = self._sight(department, now)
+        back = self._look_at_cards(intake, sight)
         self._stores.facts.put(intake.facts)
         tasks = self._own_tasks(intake)
         for client_id in due:
             intake.add(Hint(client_id))
-        sight = self._sight(department, now)
         run = Run(department=department, deadline=delivery.deadline, hints=intake.hints, sight=sight, tasks=tasks)
         if run.hints:
             self._queue_work.work_safely(run, self._wake)
         if delivery.has_tick:
             self._safely(lambda: self._sender.send(sight, delivery.deadline))
             self._safely(lambda: self._rounds.go_on(sight, delivery.deadline))
-        return run.messages_back()
+        return latest([back, run.messages_back()])
+
+    def _look_at_cards(self, intake: Intake, sight: Sight) -> Backs:
+        """A card that was moved is a fact of its client. While amoCRM is away these messages alone come back."""
+        try:
+            facts = self._cards.facts(sight, intake.cards) if intake.cards else []
+        except (RetryLater, AmoCrmError) as error:
+            self._interrupted(error)
+            after = error.after if isinstance(error, RetryLater) else None
+            return dict.fromkeys(frozenset().union(*intake.cards.values()), after)
+        for fact in facts:
+            intake.facts.append(fact)
+            intake.add(Hint(fact.client, is_told=True, messages=intake.cards[int(fact.data["lead_id"])]))
+        return {}
 
     def _own_tasks(self, intake: Intake) -> dict[int, tuple[int, bool]]:
         """Those that aftercare has set, and their clients among the hints; most tasks of an account are others'."""
@@ -153,5 +169,8 @@ class Aftercare:
         try:
             step()
         except (RetryLater, AmoCrmError) as error:
-            self._telemetry.warning("interrupted", error=type(error).__name__, detail=str(error))
-            self._telemetry.count(type(error).__name__)
+            self._interrupted(error)
+
+    def _interrupted(self, error: Exception) -> None:
+        self._telemetry.warning("interrupted", error=type(error).__name__, detail=str(error))
+        self._telemetry.count(type(error).__name__)

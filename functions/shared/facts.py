@@ -25,6 +25,8 @@ NPS_RESPONDED = "nps.responded"
 PROFILE_UPDATED = "profile.updated"
 CONTACTED = "client.contacted"
 """A call or a message to the client, seen in amoCRM."""
+STAGE_ENTERED = "stage.entered"
+"""The client's card in aftercare came into a stage: `stage` is its key, `won` or `lost` where it was closed."""
 HEARTBEAT = "source.heartbeat"
 """About a source and no client: it has told everything until `complete_until`."""
 
@@ -40,6 +42,7 @@ LASTING = frozenset(
         NPS_RESPONDED,
         PROFILE_UPDATED,
         CONTACTED,
+        STAGE_ENTERED,
     }
 )
 """Few in a client's life and needed for long: always read whole. All others (visits, sessions, types that nobody knows)

@@ -33,10 +33,10 @@ was made right in a stage from which a route leads."""
 
 CLIENTS_HOOK = (
     *("add_contact", "update_contact", "delete_contact", "restore_contact"),
-    *("update_task", "delete_task"),
+    *("update_task", "delete_task", "status_lead"),
 )
-"""What the clients hook is told: who is behind a phone, the dates that rules count from, and what people do with the
-tasks that aftercare has set."""
+"""What the clients hook is told: who is behind a phone, the dates that rules count from, what people do with the tasks
+that aftercare has set, and into which stages they put cards."""
 
 HOOKS = {"leads": LEADS_HOOK, "stages": STAGES_HOOK, "clients": CLIENTS_HOOK}
 """The webhooks by the end of their address."""

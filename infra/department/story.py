@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from functions.shared.department import AFTERCARE, EXCHANGE, MAIN, WARM_UP, Kind, MergeMode, Place, Route
+from infra.department.care import Care
 from infra.department.file import DepartmentFile
 from infra.department.wording import Wording
 
@@ -26,11 +28,13 @@ def tell(file: DepartmentFile) -> tuple[str, tuple[Chapter, ...]]:
     """The heading and the chapters, in the department's language."""
     wording = Wording(file)
     say = wording.say
-    chapters = (
+    chapters: tuple[Chapter, ...] = (
         Chapter(say("s_pipelines"), tuple(_pipelines(wording))),
         Chapter(say("s_routes"), tuple(f"{route.id}: {sentence(wording, route)}" for route in file.routes)),
         Chapter(say("s_way"), tuple(_way(wording))),
     )
+    if file.care.rules:
+        chapters += (Chapter(say("s_care"), tuple(_care(file.care))),)
     return f"{file.spec.department}. {say('model', model=say(file.spec.model))}.", chapters
 
 
@@ -39,6 +43,21 @@ def sentence(wording: Wording, route: Route) -> str:
     origins = f" {wording.say('or')} ".join(_origins(wording, route))
     effects = [*_action(wording, route), *_hands(wording, route), *_task(wording, route), *_refund(wording, route)]
     return f"{origins[0].upper()}{origins[1:]} → {'; '.join(effects)}."
+
+
+def _care(care: Care) -> Iterator[str]:
+    """Each rule in one line: its condition as the file writes it, and the task."""
+    for document, rule in sorted(zip(care.rules, care.read, strict=True), key=lambda pair: -pair[1].priority):
+        yield f"{rule.id} ({rule.priority}): {flow(document['when'])} → «{rule.action.text}»"
+
+
+def flow(value: Any) -> str:
+    """A value as YAML writes it in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    return str(value)
 
 
 def _pipelines(wording: Wording) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from functions.aftercare_triggers.contacts import profile_of
 from functions.aftercare_triggers.rounds import EVERY, is_forgotten, next_round
 from functions.shared.care import Client, Round
-from functions.shared.crm import Contact, FieldValue
+from functions.shared.crm import LOST, Contact, FieldValue
+from functions.shared.errors import AmoCrmUnavailable
 from functions.shared.facts import PROFILE_UPDATED
 from functions.shared.handle_hash import handle_hash
-from tests.builders import form
+from tests.builders import CARE_PIPELINE, form
 from tests.care_desk import IDENTITY_KEY, CareDesk, missed
 from tests.care_player import MOSCOW, moment
 from tests.integration.test_aftercare import GYM, gym, third_miss
@@ -225,3 +227,50 @@ def test_whether_he_was_forgotten(before: str | None, after: str | None, expecte
     due = [None if each is None else moment(each) for each in (before, after)]
     assert is_forgotten(Client(1, 4, due_at=due[0]), Client(1, 5, due_at=due[1]), NOW) is expected
     assert not is_forgotten(Client(1, 4, due_at=due[0]), Client(1, 6, due_at=due[1]), NOW)
+
+
+def card_hook(lead_id: int) -> str:
+    return form({"account[subdomain]": "demo", "leads[status][0][id]": lead_id})
+
+
+AT_RISK: dict[str, Any] = {
+    "id": "closed",
+    "when": {"after": {"event": "stage.entered", "where": {"stage": "lost"}, "by": "1d"}},
+    "task": "Карточка закрыта {date}",
+}
+
+
+class TestCards:
+    def test_a_stage_of_aftercare_is_a_fact_of_the_client_told_once(self) -> None:
+        desk = gym("12.11 11:00", AT_RISK)
+        client = desk.client()
+        lead = self._closed_card(desk, client)
+        assert desk.deliver(card_hook(lead)) == []
+        assert desk.deliver(card_hook(lead), card_hook(lead)) == []
+        _, facts = desk.stores.clients.full(client)
+        assert [fact.data["stage"] for fact in facts] == ["lost"]
+        desk.run("14.11 00:00")
+        assert desk.task.text.startswith("Карточка закрыта 12.11.2026")
+
+    def test_while_amocrm_is_away_it_comes_back_and_holds_up_nobody(self) -> None:
+        desk = gym("12.11 11:00", AT_RISK, GYM)
+        other, client = desk.client(), desk.client()
+        lead = self._closed_card(desk, client)
+        desk.stores.facts.put(missed(other, "02.11", "05.11", "09.11"))
+        wake = json.dumps({"wake": [other], "time": desk.clock.now().isoformat()})
+        desk.amocrm.fail_next(AmoCrmUnavailable("away", 30), on="leads")
+        assert desk.deliver(card_hook(lead), wake) == ["m0"]
+        assert desk.statuses(other) == ["queued"]
+
+    def test_cards_of_other_pipelines_are_others_business(self) -> None:
+        desk = gym("12.11 11:00", AT_RISK)
+        lead = desk.amocrm.add_lead(contacts=[desk.client(card=False)])
+        assert desk.deliver(card_hook(lead.id)) == []
+        assert desk.tasks == []
+
+    def _closed_card(self, desk: CareDesk, client: int) -> int:
+        contact = desk.amocrm.see_contact(client)
+        assert contact is not None
+        [lead] = contact.leads
+        desk.amocrm.human_moves(lead, LOST, CARE_PIPELINE)
+        return lead

@@ -15,6 +15,7 @@ from functions.shared.facts import Fact
 from infra.department.care import preset_rules
 from infra.department.care_spec import PRESETS
 from infra.department.file import DepartmentFile, load
+from infra.department.story import tell
 from tests.care_player import CLIENT, Player, moment
 
 HEAD = """\
@@ -246,3 +247,14 @@ def test_presets_say_the_same_in_both_languages() -> None:
 
     for preset in PRESETS:
         assert without_words(preset_rules(preset, "ru")) == without_words(preset_rules(preset, "en"))
+
+
+def test_the_plan_tells_the_rules_the_most_urgent_first() -> None:
+    _, chapters = tell(with_aftercare("aftercare: {preset: gym}\n"))
+    assert chapters[-1].title == "Правила сопровождения, от самых срочных"
+    assert chapters[-1].lines[0].startswith("unhappy (95): {value: {of: nps.responded, path: score, op: <=, v: 6}} → «")
+    assert len(chapters[-1].lines) == len(preset_rules("gym", "ru"))
+
+
+def test_a_department_without_rules_tells_none() -> None:
+    assert [chapter.title for chapter in tell(with_aftercare(""))[1]] == ["Воронки", "Маршруты", "Путь сделки"]
