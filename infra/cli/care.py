@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from functions.aftercare_triggers.waking import wake
 from functions.shared import runtime
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.care import Episode
+from functions.shared.errors import BadInput
 from infra.care.backtest import Backtest, backtest
 from infra.care.desk import CareDesk
 from infra.care.preview import FIRES, Match, Preview, preview
@@ -45,6 +46,10 @@ File = Annotated[
 ]
 Sample = Annotated[int | None, typer.Option(min=4, help="Look at about so many clients only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+At = Annotated[
+    str | None,
+    typer.Option(help="Another moment than now, ISO 8601 with its zone: a local stack has a time of its own."),
+]
 
 
 def open_stores(table: str, endpoint: str | None) -> Stores:
@@ -57,9 +62,21 @@ def open_stores(table: str, endpoint: str | None) -> Stores:
     return Stores.on(Table(client, table))
 
 
-def _desk(table: str, endpoint: str | None, file: Path | None = None) -> CareDesk:
+def _desk(table: str, endpoint: str | None, file: Path | None = None, at: str | None = None) -> CareDesk:
     rules: Sequence[Rule] | None = load(file).care.read if file else None
-    return CareDesk.open(open_stores(table, endpoint), runtime.current().clock.now(), rules)
+    return CareDesk.open(open_stores(table, endpoint), _moment(at), rules)
+
+
+def _moment(at: str | None) -> datetime:
+    if at is None:
+        return runtime.current().clock.now()
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadInput(f"--at {at}: write a moment with its zone, such as 2026-11-20T12:00+03:00")
+    return moment.astimezone(UTC)
 
 
 @care_app.command("preview")
@@ -68,13 +85,14 @@ def show_preview(
     table: TableName,
     *,
     department: File = None,
+    at: At = None,
     sample: Sample = None,
     as_json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
     """Say for whom RULE is true now, and for how many it may become so within 14 days."""
     with explained_file():
-        desk = _desk(table, endpoint, department)
+        desk = _desk(table, endpoint, department, at)
         found = preview(desk.rule(rule), desk.sight, desk.clients(sample))
     if as_json:
         print(json.dumps(_preview_json(found, desk), indent=2, ensure_ascii=False))
@@ -120,6 +138,7 @@ def show_backtest(
     days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 90,
     by: Annotated[str, typer.Option(help="received: what would have fired; time: what should have.")] = "received",
     department: File = None,
+    at: At = None,
     sample: Sample = None,
     as_json: AsJson = False,
     endpoint: Endpoint = None,
@@ -129,7 +148,7 @@ def show_backtest(
         raise typer.BadParameter("write received or time", param_hint="--by")
     begun = time.perf_counter()
     with explained_file():
-        desk = _desk(table, endpoint, department)
+        desk = _desk(table, endpoint, department, at)
         found = backtest(desk.rule(rule), desk.sight, desk.clients(sample), timedelta(days=days), by_time=by == "time")
     if as_json:
         print(json.dumps(_backtest_json(found, desk), indent=2, ensure_ascii=False))
@@ -163,6 +182,7 @@ def explain_client(
     table: TableName,
     *,
     department: File = None,
+    at: At = None,
     endpoint: Endpoint = None,
 ) -> None:
     """Say of every rule whether it is true for CLIENT, what stands in its way, and what was done."""
@@ -170,7 +190,7 @@ def explain_client(
     if not number.isdecimal():
         raise typer.BadParameter("give the contact's id, the number in its address", param_hint="CLIENT")
     with explained_file():
-        desk = _desk(table, endpoint, department)
+        desk = _desk(table, endpoint, department, at)
         row, facts = desk.stores.clients.full(int(number))
         if not row.version and not facts:
             print(f"Nothing is known of client {number}: no fact, no sale, no hook told of this contact.")

@@ -121,6 +121,13 @@ class TestPreview:
         result = desk.run("preview", "soon", "--department", str(file))
         assert "soon: true for 1 of 1 clients" in result.stdout
 
+    def test_another_moment_than_now(self, desk: Desk) -> None:
+        desk.client(1, "01.11 20:00")
+        assert "true for 0 of 1" in desk.run("preview", "quiet", "--at", "2026-11-15T19:00+03:00").stdout
+        assert "true for 1 of 1" in desk.run("preview", "quiet", "--at", "2026-11-15T20:00+03:00").stdout
+        result = desk.run("preview", "quiet", "--at", "2026-11-15")
+        assert (result.exit_code, result.stderr.partition(":")[0]) == (1, "--at 2026-11-15")
+
     def test_an_unknown_rule_names_the_known_ones(self, desk: Desk) -> None:
         result = desk.run("preview", "quite")
         assert (result.exit_code, result.stderr) == (1, "there is no rule 'quite'; there are: quiet\n")
