@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -208,6 +209,9 @@ class Oracle:
                 for each in past:
                     self._look_again(each, known, at)
             anchor = self.judge(known, at)
+            if anchor is None:
+                for each in past:
+                    each.is_over |= bool(self._came(each, known, at))
             name = None if anchor is None else self._name(past, anchor, at)
             if held is not None and held.name != name:
                 if self.judge(known, held.true_at) is not None:
@@ -246,15 +250,18 @@ class Oracle:
     def _look_again(self, each: Stretch, known: list[Fact], at: datetime) -> None:
         if each.is_over or not each.is_fired:
             return
-        ends = self.rule.exit.on if self.rule.exit else frozenset()
-        came = [fact for fact in known if fact.type in ends and each.true_at < fact.time <= at]
-        if any(self.judge(known, fact.time) is None for fact in came):
+        if any(self.judge(known, fact.time) is None for fact in self._came(each, known, at)):
             each.is_over = True
         elif self.judge(known, each.true_at) is None:
             if self.judge(known, at) == each.anchor:
                 each.true_at = self._since(known, at)
             else:
                 each.is_over = each.is_void = True
+
+    def _came(self, each: Stretch, known: list[Fact], at: datetime) -> list[Fact]:
+        """Returns of the client since; one that the condition does not mind counts as soon as it is over."""
+        ends = self.rule.exit.on if self.rule.exit else frozenset()
+        return [fact for fact in known if fact.type in ends and each.true_at < fact.time <= at]
 
     def _is_frozen(self, facts: Sequence[Fact], at: datetime) -> bool:
         spans = frozen_spans(facts)
@@ -459,3 +466,30 @@ def test_no_timer_of_any_condition_is_late(
 ) -> None:
     rule = rule_of(when, more)
     compare(rule, by_the_primitive(rule, zone), zone, facts, outage)
+
+
+def story(seed: int) -> tuple[Rule, Judge, ZoneInfo, list[Fact], tuple[datetime, datetime] | None]:
+    """A rule and a life drawn by a number, for many more of them than Hypothesis draws in each run."""
+    chance = Random(seed)
+    more = {
+        "cap": "none",
+        "cooldown": chance.choice(["PT0S", "P3D", "P20D"]),
+        "window": chance.choice(["none", {"client_local": "10:00-20:00"}]),
+        "late": {"policy": "fire_if_still_true", "expire": "P300D"},
+        "re_entry": chance.choice(["new_episode", "new_episode", "once", {"every": "P9D"}]),
+        "priority": chance.randint(0, 100),
+    }
+    zone, facts = chance.choice(ZONES), History(seed).delivered
+    outage = chance.choice([None, _outage(chance.randint(120, DAYS * 24), chance.randint(1, 90))])
+    rule = rule_of(chance.choice(ALL_TOLD), more)
+    return rule, by_the_primitive(rule, zone), zone, facts, outage
+
+
+TELLING = (783, 437, *range(40))
+"""783: a return that counts only when the condition is over by itself; the others for breadth."""
+
+
+@pytest.mark.parametrize("seed", TELLING)
+def test_lives_that_told_something_once(seed: int) -> None:
+    rule, judge, zone, facts, outage = story(seed)
+    compare(rule, judge, zone, facts, outage)
