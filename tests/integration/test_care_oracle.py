@@ -493,3 +493,13 @@ TELLING = (783, 437, *range(40))
 def test_lives_that_told_something_once(seed: int) -> None:
     rule, judge, zone, facts, outage = story(seed)
     compare(rule, judge, zone, facts, outage)
+
+
+def test_a_stretch_that_ends_behind_a_closed_gate_is_seen_to_end() -> None:
+    """A cool-down holds it back; who does not look before that is over takes the next stretch for it."""
+    quiet = {"silence": {"of": VISIT, "for": "P8D"}}
+    when = {"any": [quiet, {"count": {"of": VISIT, "op": ">=", "n": 2, "in": "P4D"}}]}
+    more = {"cap": "none", "cooldown": "P20D", "window": {"client_local": "10:00-20:00"}, "late": {"expire": "P300D"}}
+    rule = rule_of(when, more)
+    outage = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 6, 16, tzinfo=UTC)
+    compare(rule, by_the_primitive(rule, MOSCOW), MOSCOW, History(437).delivered, outage)
