@@ -17,9 +17,10 @@ from functions.shared.adapters.dynamodb.episodes import AT_ONCE
 from functions.shared.care import Client, Episode, Status
 from functions.shared.errors import AmbiguousWrite, Contended
 from functions.shared.facts import PURCHASE_COMPLETED, VISIT_ATTENDED
-from tests.builders import BORIS, INNA
+from tests.builders import BORIS, CARE_PIPELINE, CARE_STAGE, INNA
 from tests.care_desk import HEAD, CareDesk, fact
 from tests.care_player import moment
+from tests.integration.test_aftercare import gym, third_miss
 
 SILENT: dict[str, Any] = {
     "id": "silent",
@@ -234,3 +235,27 @@ class TestTheDraw:
     def test_nobody_can_foretell_the_arm_from_the_id(self) -> None:
         held = [is_held_out(b"key", Client(7, salt=str(number)), 0.5) for number in range(40)]
         assert set(held) == {True, False}
+
+
+def test_a_client_with_two_cards_has_one_task_on_the_newer_one() -> None:
+    desk = gym()
+    client = desk.client()
+    place = {"pipeline_id": CARE_PIPELINE, "status_id": CARE_STAGE, "responsible_user_id": INNA}
+    newer = desk.amocrm.add_lead(contacts=[client], **place)
+    third_miss(desk, client)
+    desk.run("16.11 12:00")
+    assert (desk.task.lead_id, desk.statuses(client)) == (newer.id, ["open"])
+
+
+def test_of_two_cards_the_one_of_the_sale_is_taken() -> None:
+    desk = gym()
+    client = desk.client()
+    contact = desk.amocrm.see_contact(client)
+    assert contact is not None
+    [older] = contact.leads
+    place = {"pipeline_id": CARE_PIPELINE, "status_id": CARE_STAGE, "responsible_user_id": INNA}
+    desk.amocrm.add_lead(contacts=[client], **place)
+    desk.deliver(desk.sold(client, 77, card=older))
+    third_miss(desk, client)
+    desk.run("16.11 12:00")
+    assert desk.task.lead_id == older
