@@ -47,20 +47,33 @@ class Contacts:
                 contact = self._amocrm.contact(contact_id)
             if contact is None:
                 self._stores.identities.know(contact_id, (), SOURCE)
-            elif any([self._was_awaited(contact, sight), self._has_new_profile(contact, sight)]):
+                continue
+            self.know(contact, sight)
+            if self.says_more(contact, sight):
                 changed.add(contact_id)
         return changed
 
-    def _was_awaited(self, contact: Contact, sight: Sight) -> bool:
-        """Whether facts were waiting for him."""
+    def know(self, contact: Contact, sight: Sight) -> None:
+        """From now on facts of his phones and e-mails are his, as far as they are nobody else's. Raises RetryLater."""
+        if self._identity_key() is not None:
+            self._stores.identities.know(contact.id, self._hashes(contact, sight), SOURCE)
+
+    def says_more(self, contact: Contact, sight: Sight) -> bool:
+        """Store what is new of somebody who is known: facts that waited for him, his profile. Whether there was any.
+        Raises RetryLater."""
+        return any([self._was_awaited(contact, sight), self._has_new_profile(contact, sight)])
+
+    def _hashes(self, contact: Contact, sight: Sight) -> set[str]:
         key = self._identity_key()
         if key is None:
-            return False
+            return set()
         found = handles(contact, sight.department.country)
-        hashes = {handle_hash(key, f"{_KINDS[each.kind]}:{each.value}") for each in found}
+        return {handle_hash(key, f"{_KINDS[each.kind]}:{each.value}") for each in found}
+
+    def _was_awaited(self, contact: Contact, sight: Sight) -> bool:
+        """Whether facts were waiting for him."""
         identities = self._stores.identities
-        identities.know(contact.id, hashes, SOURCE)
-        owners = identities.clients_of(hashes)
+        owners = identities.clients_of(self._hashes(contact, sight))
         sure = sorted(hashed for hashed, clients in owners.items() if clients == {contact.id})
         put = self._stores.facts.put
         return bool([fact for hashed in sure for fact in identities.release(hashed, contact.id, put)])

@@ -19,6 +19,9 @@ from rich.table import Table as Grid
 from functions.activity_intake.normalising import Speaker
 from functions.activity_intake.sources import Sources
 from functions.activity_intake.taking import CareDoor, Stores, Taking
+from functions.aftercare_triggers.contacts import Contacts as KnownContacts
+from functions.aftercare_triggers.sight import Sight
+from functions.aftercare_triggers.stores import Stores as CareStores
 from functions.shared import runtime
 from functions.shared.adapters.aws.care_door import CareDoor as CareQueue
 from functions.shared.adapters.aws.secrets import Parameters
@@ -26,8 +29,11 @@ from functions.shared.adapters.dynamodb.departments import Departments
 from functions.shared.adapters.dynamodb.identities import Identities, Parked
 from functions.shared.adapters.dynamodb.table import Table
 from functions.shared.errors import BadInput
+from infra.cli.merges import BaseUrl, Token, open_amocrm
 from infra.cli.records import Endpoint, TableName, explained
 from infra.cli.sources import PROD, Stage
+from infra.department.amocrm import open_client
+from infra.events.contacts import all_contacts, learn_all
 from infra.events.importing import Collected, Progress, outlook, read_lines, store, tells_by_itself
 from infra.events.report import print_outcomes, print_reading, shown
 from infra.events.review import assign as assign_facts
@@ -94,6 +100,30 @@ def import_file(
     if done.complete_until is not None:
         print(f"«{source}» is complete until {shown(done.complete_until, zone)}.")
     print(f"Clients who are looked at now: {done.wakes}.")
+
+
+@events_app.command("contacts")
+@explained()
+def contacts(
+    base_url: BaseUrl,
+    token: Token,
+    table: TableName,
+    queue_url: QueueUrl,
+    stage: Stage = PROD,
+    endpoint: Endpoint = None,
+) -> None:
+    """Learn who is behind the phones and e-mails of all contacts in amoCRM; once, before the first facts come by phone.
+    Later changes are told by the webhook."""
+    office = Office(table, stage, endpoint)
+    key = office.identity_key()
+    found = all_contacts(open_client(base_url, token, runtime.current().clock))
+    stores = CareStores.on(_table(table, endpoint))
+    sight = Sight(office.department, stores.books.current(), (), {}, office.now)
+    amocrm = open_amocrm(base_url, token, runtime.current().clock)
+    with _progress(len(found)) as progress:
+        changed = learn_all(KnownContacts(amocrm, stores, lambda: key), sight, found, progress)
+    office.care(queue_url).wake(changed, office.now)
+    print(f"{len(found)} contacts are known; of {len(changed)} something new: they are looked at now.")
 
 
 @events_app.command("review")

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from functions.aftercare_triggers.contacts import profile_of
+from functions.aftercare_triggers.contacts import Contacts, profile_of
 from functions.aftercare_triggers.rounds import EVERY, is_forgotten, next_round
 from functions.shared.care import Client, Round
 from functions.shared.crm import LOST, Contact, FieldValue
 from functions.shared.errors import AmoCrmUnavailable
 from functions.shared.facts import PROFILE_UPDATED
 from functions.shared.handle_hash import handle_hash
+from infra.events.contacts import learn_all
 from tests.builders import CARE_PIPELINE, form
 from tests.care_desk import IDENTITY_KEY, CareDesk, missed
 from tests.care_player import MOSCOW, moment
@@ -274,3 +275,16 @@ class TestCards:
         [lead] = contact.leads
         desk.amocrm.human_moves(lead, LOST, CARE_PIPELINE)
         return lead
+
+
+def test_all_contacts_are_known_before_anybody_gets_the_facts_that_waited() -> None:
+    desk = gym()
+    desk.stores.identities.park(PHONE, [*missed(0, "05.11")])
+    other = handle_hash(IDENTITY_KEY, "email:anna@mail.ru")
+    desk.stores.identities.park(other, [*missed(0, "09.11")])
+    family = [desk.amocrm.add_contact(phones=["+79123456789"]) for _ in range(2)]
+    anna = desk.amocrm.add_contact(emails=["Anna@mail.ru"])
+    known = Contacts(desk.amocrm, desk.stores, lambda: IDENTITY_KEY)
+    assert learn_all(known, desk.sight(), [*family, anna]) == {anna.id}
+    assert [each.hashed for each in desk.stores.identities.parked()] == [PHONE]
+    assert learn_all(known, desk.sight(), [*family, anna]) == set()
