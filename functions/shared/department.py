@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from functions.shared.crm import LOST, WON
 from functions.shared.hours import WorkingHours
+from functions.shared.meeting_plan import MeetingPlan
 
 EXCHANGE, MAIN, AFTERCARE, WARM_UP = "exchange", "main", "aftercare", "warm_up"
 """Roles of the four pipelines; a firm may call them as it likes."""
@@ -190,7 +191,8 @@ class Department:
     (custom field `answer_field`) by key; `origin_field` is the custom field with the address of the card a copy comes
     from; 0 where the account has none. `head` and `marketing` are user ids, None where nobody is named. `country` (ISO
     3166) is where phones without a country code are from. `names` is what people call things: stages by their place
-    (`exchange.qualified`), loss reasons by `reason.<key>`, answers by `answer.<key>`.
+    (`exchange.qualified`), loss reasons by `reason.<key>`, answers by `answer.<key>`. `meetings` None: it has
+    none.
     """
 
     version: int
@@ -216,6 +218,7 @@ class Department:
     merging: Merging = Merging()
     country: str = "RU"
     names: dict[str, str] = field(default_factory=dict)
+    meetings: MeetingPlan | None = None
 
     def called(self, key: object) -> str:
         """What people call a place, `reason.<key>` or `answer.<key>`; the key where nobody knows."""

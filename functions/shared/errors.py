@@ -7,13 +7,20 @@ ConveyorError
 ├── NotConfigured            the installation lacks something: a department, a secret
 ├── RetryLater               nothing is wrong with the message; the same again, later
 │   ├── Contended            others changed the same record too often in a row
-│   └── AmoCrmUnavailable    no answer, 429, 5xx, or the breaker is open
-│       └── AmbiguousWrite   a write without an answer: it may have been done
-└── AmoCrmError              amoCRM answered, and the answer is final for this request
-    ├── AmoCrmRefused        400, 422: validation, with amoCRM's own words
-    ├── AmoCrmNotFound       404 on a write
-    ├── AmoCrmUnauthorized   401: token expired, revoked, or integration switched off
-    └── AmoCrmForbidden      402, 403 as JSON: tariff or rights
+│   ├── AmoCrmUnavailable    no answer, 429, 5xx, or the breaker is open
+│   │   └── AmbiguousWrite   a write without an answer: it may have been done
+│   └── MeetingsUnavailable  no answer of the calendar, its limits, 5xx
+├── AmoCrmError              amoCRM answered, and the answer is final for this request
+│   ├── AmoCrmRefused        400, 422: validation, with amoCRM's own words
+│   ├── AmoCrmNotFound       404 on a write
+│   ├── AmoCrmUnauthorized   401: token expired, revoked, or integration switched off
+│   └── AmoCrmForbidden      402, 403 as JSON: tariff or rights
+└── MeetingsError            the calendar answered, and the answer is final for this request
+    ├── MeetingRefused       what is wanted is not valid: an e-mail, a time
+    ├── MeetingGone          somebody has deleted it
+    ├── MeetingMoved         somebody has changed it since it was read: look again
+    ├── MeetingsUnauthorized the credential is dead: revoked, expired, wrong
+    └── MeetingsForbidden    a scope, a right, the plan or the calendar itself is missing
 """
 
 from __future__ import annotations
@@ -120,3 +127,37 @@ class AmoCrmUnauthorized(AmoCrmError):
 
 class AmoCrmForbidden(AmoCrmError):
     """402 or 403 with a JSON body: the tariff or the rights of the token's user do not allow the request."""
+
+
+class MeetingsUnavailable(RetryLater):
+    """The calendar did not do the request: no connection, 5xx, too many requests. `after` is an hour or more where its
+    limits for invitations are used up: asking again sooner makes it worse."""
+
+
+class MeetingsError(ConveyorError):
+    """The calendar answered with an error that stays the same however often we ask; the text says what would help."""
+
+
+class MeetingRefused(MeetingsError):
+    """Something in the meeting is not valid. `attendees`: it was an attendee's e-mail, and the calendar does not say
+    whose."""
+
+    def __init__(self, message: str, *, attendees: bool = False) -> None:
+        super().__init__(message)
+        self.attendees = attendees
+
+
+class MeetingGone(MeetingsError):
+    """The meeting was deleted in the calendar, or never was there."""
+
+
+class MeetingMoved(MeetingsError):
+    """The meeting is no longer as it was read."""
+
+
+class MeetingsUnauthorized(MeetingsError):
+    """No token for the calendar: `conveyor secrets set google-oauth` or `google-service-account` is needed."""
+
+
+class MeetingsForbidden(MeetingsError):
+    """The credential is alive but may not do this."""

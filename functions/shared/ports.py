@@ -27,6 +27,15 @@ from functions.shared.crm import (
     User,
 )
 from functions.shared.inbox import Envelope
+from functions.shared.meetings import (
+    Booked,
+    CalendarChanges,
+    Conference,
+    Meeting,
+    MeetingChange,
+    Space,
+    Span,
+)
 
 
 class AmoCrm(Protocol):
@@ -125,6 +134,47 @@ class AmoCrm(Protocol):
 
     def contact_notes_since(self, contact_id: int, since: datetime) -> list[Note]:
         """Notes of the contact himself created in the second of `since` or later."""
+
+
+class MeetingProvider(Protocol):
+    """The host's calendar with its video meetings.
+
+    Every method may raise MeetingsUnavailable, MeetingsUnauthorized, MeetingsForbidden and NotConfigured. Each can be
+    repeated after any failure: nothing is booked twice, and nobody is told twice of the same change.
+    """
+
+    def book(self, meeting: Meeting, generation: int) -> Booked:
+        """Put the meeting in the calendar under `meeting_id(key, generation)`, with a link of its own, and invite the
+        attendees. One that stands there already under this id is returned as it is, changed or not. Raises MeetingGone
+        if it was there and was deleted, MeetingRefused for what the calendar does not take."""
+
+    def find(self, event_id: str) -> Booked | None:
+        """As it stands, a deleted one too (`is_cancelled`); None: there never was one, or it is long gone."""
+
+    def change(self, booked: Booked, change: MeetingChange, *, tell: bool) -> Booked:
+        """Change an event that was read as `booked`; `tell` sends the attendees word. Raises MeetingMoved if it has
+        changed since, MeetingGone, MeetingRefused."""
+
+    def cancel(self, event_id: str, *, tell: bool) -> None:
+        """Take it out of the calendar; what is no longer there is no error."""
+
+    def renew_link(self, booked: Booked, attempt: int) -> Booked:
+        """Ask for a link once more after LinkState.FAILED; `attempt` counts from 1. Raises as `change` does."""
+
+    def record(self, code: str) -> Space:
+        """Let the meeting with this link record itself, where the plan allows it."""
+
+    def changes(self, since: str | None) -> CalendarChanges:
+        """What has changed in the calendar since the token; everything ahead where there is none or it is too old."""
+
+    def busy(self, emails: Collection[str], span: Span) -> Mapping[str, tuple[Span, ...] | None]:
+        """When each of them is busy within `span`, in order; None: his calendar cannot be seen, which is not free."""
+
+    def away(self, email: str, span: Span) -> tuple[Span, ...] | None:
+        """Out-of-office times that touch `span`, as the person's own calendar says; None: it cannot be seen."""
+
+    def conferences(self, space: str, span: Span) -> tuple[Conference, ...]:
+        """What took place at the link `space` and touches `span`, the oldest first."""
 
 
 class MessageQueue(Protocol):
