@@ -150,7 +150,7 @@ class NewNote:
 @dataclass(frozen=True)
 class Task:
     """`lead_id` is 0 for a task that hangs on a contact (`contact_id`) or on nothing; `updated_at` and `updated_by`
-    tell whether a person has touched it."""
+    tell whether a person has touched it. `duration` is in seconds, 0 where nobody gave one."""
 
     id: int
     lead_id: int
@@ -164,6 +164,7 @@ class Task:
     contact_id: int = 0
     updated_at: datetime | None = field(default=None, compare=False)
     updated_by: int = field(default=0, compare=False)
+    duration: int = 0
 
 
 @dataclass(frozen=True)

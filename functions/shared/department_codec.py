@@ -28,6 +28,7 @@ from functions.shared.department import (
     Trigger,
 )
 from functions.shared.hours import WorkingHours
+from functions.shared.meeting_codec import decode_plan, encode_plan
 
 SCHEMA = 1
 """Raise it when an old document can no longer be read; `decode` then has to know both."""
@@ -60,6 +61,7 @@ def encode(department: Department) -> dict[str, Any]:
         "merging": {"mode": department.merging.mode.value, "per_day": department.merging.per_day},
         "country": department.country,
         "names": department.names,
+        "meetings": encode_plan(department.meetings),
     }
 
 
@@ -222,6 +224,7 @@ _LATER: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("head", "marketing", "country", "names"), _as_it_is),
     "routes": lambda routes: tuple(_decode_route(route) for route in routes),
     "refunds": frozenset,
+    "meetings": decode_plan,
     "merging": lambda merging: Merging(MergeMode(merging["mode"]), merging["per_day"]),
 }
 """What came after the first version of this document: versions stored before do not have it."""

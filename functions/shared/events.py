@@ -98,3 +98,43 @@ class LeadsMerged(Event):
     lead_id: int
     duplicate_id: int
     why: str
+
+
+@dataclass(frozen=True)
+class MeetingScheduled(Event):
+    """A call with a client stands in the calendar. `meeting` is its key; `start` ISO 8601."""
+
+    meeting: str
+    lead_id: int
+    manager: int
+    start: str
+    minutes: int
+
+
+@dataclass(frozen=True)
+class MeetingMoved(Event):
+    """A call has another time, by amoCRM's word or by a person's hand in the calendar."""
+
+    meeting: str
+    lead_id: int
+    manager: int
+    start: str
+    minutes: int
+
+
+@dataclass(frozen=True)
+class MeetingCancelled(Event):
+    """A call that had not begun no longer stands in the calendar."""
+
+    meeting: str
+    lead_id: int
+    manager: int
+
+
+@dataclass(frozen=True)
+class RecordingReady(Event):
+    """The card of the lead has the link to a recording; `recording` is the provider's id of it."""
+
+    meeting: str
+    lead_id: int
+    recording: str

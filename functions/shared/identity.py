@@ -79,7 +79,7 @@ def email(text: str) -> str | None:
 def handles(contact: Contact, country: str) -> frozenset[Handle]:
     """Everything by which the contact can be found again; people type several phones or e-mails into one value."""
     phones = {Handle(Likeness.PHONE, key) for text in contact.phones for key in _phones(text, country)}
-    emails = {Handle(Likeness.EMAIL, key) for text in contact.emails for key in _emails(text)}
+    emails = {Handle(Likeness.EMAIL, key) for text in contact.emails for key in emails_in(text)}
     return frozenset(phones | emails)
 
 
@@ -138,7 +138,7 @@ def _phones(text: str, country: str) -> set[str]:
     return {whole} if whole else found
 
 
-def _emails(text: str) -> set[str]:
+def emails_in(text: str) -> set[str]:
     """Of «Иван <a@x.ru>», `a@x.ru; b@x.ru` and the like."""
     words = (word.strip(".:'\"").partition("?")[0] for word in re.split(r"[\s,;<>()/|\"]+", text) if "@" in word)
     return {key for word in words if (key := email(word))}

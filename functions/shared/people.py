@@ -25,3 +25,8 @@ def known_name(department: Department, user_id: int) -> str | None:
 def name_of(department: Department, user_id: int) -> str:
     """The same for people to read: whom the department does not know (the head, a robot) has his amoCRM id only."""
     return known_name(department, user_id) or _OUTSIDE[department.language].format(user_id=user_id)
+
+
+def known_member(department: Department, user_id: int) -> Member | None:
+    """The user as a member of whatever team."""
+    return next((member for team in department.teams if (member := team.member(user_id))), None)

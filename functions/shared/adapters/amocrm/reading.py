@@ -102,6 +102,7 @@ def task(row: Json) -> Task:
         contact_id=entity if row.get("entity_type") == "contacts" else 0,
         updated_at=moment(row["updated_at"]) if row.get("updated_at") else None,
         updated_by=int(row.get("updated_by") or 0),
+        duration=int(row.get("duration") or 0),
     )
 
 

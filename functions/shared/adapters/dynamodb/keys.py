@@ -159,6 +159,27 @@ def care_task(task_id: int) -> Key:
     return {"pk": f"TASK#{task_id}", "sk": "CLIENT"}
 
 
+MEETING = "MEETING#"
+"""How the keys of meetings begin, and those of the rows by which they are found."""
+
+STANDUPS = "STANDUPS"
+"""The partition with a row for each stand-up that has not ended."""
+
+
+def meeting(key: str) -> Key:
+    return {"pk": f"{MEETING}{key}", "sk": "STATE"}
+
+
+def meeting_of(pk: str, key: str) -> Key:
+    """That the lead, the client or the department whose partition this is has the meeting."""
+    return {"pk": pk, "sk": f"{MEETING}{key}"}
+
+
+def calendar(name: str) -> Key:
+    """How far, or when, something of the calendars was read."""
+    return {"pk": "CALENDAR", "sk": name}
+
+
 def moment(time: datetime) -> str:
     """UTC to the microsecond, without a zone: "…:00" is followed by "#" and so sorts before "…:00.5"."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat()
