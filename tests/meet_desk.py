@@ -23,7 +23,7 @@ from functions.shared.meetings import Booked
 from tests.builders import ANNA, BORIS, MOSCOW, VERA, form, make_department, sqs_record
 from tests.fakes import ManualClock, MemoryBus, MemoryQueue, MemoryTelemetry
 from tests.fakes_amocrm import FakeAmoCrm
-from tests.meetings_memory import HOST, MemoryCalendar
+from tests.memory_calendar import HOST, MemoryCalendar
 from tests.memory_table import MemoryTable
 from tests.router_desk import bus_body, tick_body
 

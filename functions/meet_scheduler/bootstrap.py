@@ -38,7 +38,7 @@ def build(settings: Settings, runtime: Runtime) -> MeetScheduler:
             return build_telemost(settings, runtime, log)
         from functions.shared.adapters.google.gateway import build_google
 
-        return build_google(settings, runtime, host, log)
+        return build_google(settings.secrets_prefix, runtime, host, log)
 
     def provider(plan: MeetingPlan) -> MeetingProvider:
         return provider_of(plan.provider, plan.host)

@@ -1,0 +1,209 @@
+"""The host's calendar: events with Meet links, who is busy, who is away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from functions.shared.adapters.google.config import AWAY_SCOPES, CALENDAR_SCOPES
+from functions.shared.adapters.google.payloads import booked_from, change_of, conference_request, event_of
+from functions.shared.adapters.google.rest import GoogleRest, Json, Query, Refusal
+from functions.shared.errors import (
+    MeetingGone,
+    MeetingMoved,
+    MeetingRefused,
+    MeetingsError,
+    MeetingsForbidden,
+    MeetingsUnauthorized,
+)
+from functions.shared.meetings import Booked, CalendarChanges, LinkState, Meeting, MeetingChange, Span, meeting_id
+
+NO_CONFERENCE = "Invalid conference type value."
+"""Meet is not allowed in the domain, or the identity may not make links (Google Calendar API: conference data)."""
+
+CALENDARS_AT_ONCE = 50
+LONGEST_SPAN = timedelta(days=90)
+"""Limits of freeBusy (Google Calendar API: freebusy.query)."""
+
+JUST_MADE = 3
+"""Looks for an event that was there a moment ago: it may not be seen everywhere at once."""
+
+_WITH_LINK = ("conferenceDataVersion", "1")
+
+
+class GoogleCalendar:
+    """All errors of Google leave as those of the port."""
+
+    def __init__(self, rest: GoogleRest) -> None:
+        self._rest = rest
+
+    def book(self, meeting: Meeting, generation: int) -> Booked:
+        event_id = meeting_id(meeting.key, generation)
+        try:
+            booked = self._insert(meeting, event_id, with_conference=True)
+        except Refusal as refusal:
+            if refusal.message != NO_CONFERENCE:
+                raise _refused(refusal) from refusal
+            try:
+                booked = self._insert(meeting, event_id, with_conference=False)
+            except Refusal as again:
+                raise _refused(again) from again
+        if booked.is_cancelled:
+            raise MeetingGone(f"the event of {meeting.key} was deleted")
+        if booked.key != meeting.key:
+            raise MeetingRefused(f"another event has the id of {meeting.key}")
+        if booked.link_state is LinkState.PENDING:
+            self._rest.clock.sleep(self._rest.config.pending_wait)
+            booked = self.find(event_id) or booked
+        return booked
+
+    def find(self, event_id: str) -> Booked | None:
+        try:
+            return booked_from(self._rest.call("GET", self._event(event_id), CALENDAR_SCOPES))
+        except Refusal as refusal:
+            if refusal.status in (404, 410):
+                return None
+            raise _refused(refusal) from refusal
+
+    def change(self, booked: Booked, change: MeetingChange, *, tell: bool) -> Booked:
+        return self._patch(booked, change_of(change), [("sendUpdates", "all" if tell else "none")])
+
+    def renew_link(self, booked: Booked, attempt: int) -> Booked:
+        body = {"conferenceData": conference_request(f"{booked.id}-{attempt}")}
+        return self._patch(booked, body, [_WITH_LINK, ("sendUpdates", "none")])
+
+    def cancel(self, event_id: str, *, tell: bool) -> None:
+        query = [("sendUpdates", "all" if tell else "none")]
+        try:
+            self._rest.call("DELETE", self._event(event_id), CALENDAR_SCOPES, query=query)
+        except Refusal as refusal:
+            if refusal.status not in (404, 410):
+                raise _refused(refusal) from refusal
+
+    def changes(self, since: str | None) -> CalendarChanges:
+        """A token that is too old means: all that lies ahead, anew."""
+        if since is not None:
+            try:
+                return self._listed([("syncToken", since)], is_all=False)
+            except Refusal as refusal:
+                if refusal.status != 410:
+                    raise _refused(refusal) from refusal
+        begin = _text(self._rest.clock.now() - timedelta(days=1))
+        try:
+            return self._listed([("timeMin", begin), ("showDeleted", "true")], is_all=True)
+        except Refusal as refusal:
+            raise _refused(refusal) from refusal
+
+    def busy(self, emails: Collection[str], span: Span) -> Mapping[str, tuple[Span, ...] | None]:
+        wanted, found = sorted(emails), dict[str, list[Span] | None]()
+        for first in range(0, len(wanted), CALENDARS_AT_ONCE):
+            start = span.start
+            while start < span.end:
+                end = min(span.end, start + LONGEST_SPAN)
+                self._add_busy(wanted[first : first + CALENDARS_AT_ONCE], Span(start, end), found)
+                start = end
+        return {email: None if spans is None else tuple(spans) for email, spans in found.items()}
+
+    def away(self, email: str, span: Span) -> tuple[Span, ...] | None:
+        """As the person himself, where we can be him; else as the host, who may not see it."""
+        subject = email if self._rest.tokens.can_be(email) else ""
+        query = [
+            ("eventTypes", "outOfOffice"),
+            ("singleEvents", "true"),
+            ("timeMin", _text(span.start)),
+            ("timeMax", _text(span.end)),
+        ]
+        scopes = AWAY_SCOPES if subject else CALENDAR_SCOPES
+        url = self._events("primary" if subject else email)
+        try:
+            events = self._rest.call("GET", url, scopes, query=query, subject=subject).get("items") or []
+        except (Refusal, MeetingsUnauthorized, MeetingsForbidden):
+            return None
+        found = [booked_from(event) for event in events if event.get("eventType") == "outOfOffice"]
+        return tuple(Span(each.start, each.start + timedelta(minutes=each.minutes)) for each in found if each.start)
+
+    def _insert(self, meeting: Meeting, event_id: str, *, with_conference: bool) -> Booked:
+        """The event under this id, made now or before. Raises Refusal."""
+        body = event_of(meeting, event_id, with_conference=with_conference)
+        query: Query = [("sendUpdates", "all"), *([_WITH_LINK] if with_conference else [])]
+        try:
+            return booked_from(self._rest.call("POST", self._events(), CALENDAR_SCOPES, query=query, body=body))
+        except Refusal as refusal:
+            if refusal.status != 409:
+                raise
+        for _ in range(JUST_MADE):
+            if found := self.find(event_id):
+                return found
+            self._rest.clock.sleep(1.0)
+        raise MeetingGone(f"Google says that the event of {meeting.key} exists, and does not show it")
+
+    def _patch(self, booked: Booked, body: Json, query: Query) -> Booked:
+        try:
+            changed = self._rest.call(
+                "PATCH", self._event(booked.id), CALENDAR_SCOPES, query=query, body=body, version=booked.version
+            )
+        except Refusal as refusal:
+            if refusal.status == 412:
+                raise MeetingMoved(booked.id) from refusal
+            if refusal.status in (404, 410):
+                raise MeetingGone(booked.id) from refusal
+            raise _refused(refusal) from refusal
+        return booked_from(changed)
+
+    def _listed(self, query: Query, *, is_all: bool) -> CalendarChanges:
+        booked: list[Booked] = []
+        page: Query = []
+        while True:
+            answer = self._rest.call(
+                "GET", self._events(), CALENDAR_SCOPES, query=[*query, ("maxResults", "2500"), *page]
+            )
+            booked += [booked_from(event) for event in answer.get("items") or []]
+            if "nextPageToken" not in answer:
+                ours = tuple(each for each in booked if each.key or each.series)
+                return CalendarChanges(ours, str(answer.get("nextSyncToken") or ""), is_all)
+            page = [("pageToken", str(answer["nextPageToken"]))]
+
+    def _add_busy(self, emails: list[str], span: Span, found: dict[str, list[Span] | None]) -> None:
+        body = {
+            "timeMin": _text(span.start),
+            "timeMax": _text(span.end),
+            "items": [{"id": email} for email in emails],
+        }
+        try:
+            answer = self._rest.call("POST", f"{self._rest.config.calendar_url}/freeBusy", CALENDAR_SCOPES, body=body)
+        except Refusal as refusal:
+            raise _refused(refusal) from refusal
+        calendars: Mapping[str, Any] = answer.get("calendars") or {}
+        for email in emails:
+            known, there = found.setdefault(email, []), calendars.get(email)
+            if known is None or there is None or there.get("errors"):
+                found[email] = None  # an error comes inside of a 200, and is not "free"
+            else:
+                known += [Span(_moment(each["start"]), _moment(each["end"])) for each in there.get("busy") or []]
+
+    def _events(self, calendar: str = "primary") -> str:
+        return f"{self._rest.config.calendar_url}/calendars/{quote(calendar, safe='')}/events"
+
+    def _event(self, event_id: str) -> str:
+        return f"{self._events()}/{quote(event_id, safe='')}"
+
+
+def _refused(refusal: Refusal) -> MeetingsError:
+    """What the port calls it."""
+    if refusal.status == 400:
+        return MeetingRefused(f"Google: {refusal.message}", attendees="attendee" in refusal.message.casefold())
+    if refusal.status == 404:
+        return MeetingsForbidden(
+            "the host's calendar is not there: was the account deleted, or its calendar switched off?"
+        )
+    return MeetingsForbidden(f"Google: {refusal}")
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,87 @@
+"""What belongs to the link: whether it records itself, who met there, and the recordings (Google Meet API v2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from functions.shared.adapters.google.config import MEET_SCOPES
+from functions.shared.adapters.google.rest import GoogleRest, Json, Query, Refusal
+from functions.shared.errors import MeetingsForbidden, MeetingsUnauthorized
+from functions.shared.meetings import Conference, Recording, RecordingState, Space, Span
+
+_MASK = "config.artifactConfig.recordingConfig.autoRecordingGeneration"
+
+
+class GoogleMeet:
+    def __init__(self, rest: GoogleRest) -> None:
+        self._rest = rest
+
+    def record(self, code: str) -> Space:
+        """The space is known by its code to readers alone: it is changed by its name. Without the scope, the right or
+        the licence there is no recording, and a meeting nevertheless."""
+        name = ""
+        try:
+            name = str(self._call("GET", f"spaces/{quote(code, safe='')}").get("name") or "")
+            config = {"artifactConfig": {"recordingConfig": {"autoRecordingGeneration": "ON"}}}
+            self._call("PATCH", name, query=[("updateMask", _MASK)], body={"config": config})
+        except (Refusal, MeetingsForbidden, MeetingsUnauthorized):
+            return Space(name or code, RecordingState.REFUSED)
+        return Space(name, RecordingState.ON)
+
+    def conferences(self, space: str, span: Span) -> tuple[Conference, ...]:
+        field = "space.name" if space.startswith("spaces/") else "space.meeting_code"
+        wanted = f'{field}="{space}" AND start_time>="{_text(span.start)}" AND start_time<="{_text(span.end)}"'
+        try:
+            records = list(self._pages("conferenceRecords", "conferenceRecords", [("filter", wanted)]))
+            found = [self._conference(record) for record in records]
+        except Refusal as refusal:
+            raise MeetingsForbidden(f"Google Meet: {refusal}") from refusal
+        return tuple(sorted(found, key=lambda conference: conference.started_at))
+
+    def _conference(self, record: Json) -> Conference:
+        recordings = list(self._pages(f"{record['name']}/recordings", "recordings"))
+        ready = [_recording(each) for each in recordings if each.get("state") == "FILE_GENERATED"]
+        ended = record.get("endTime")
+        return Conference(
+            started_at=_moment(record["startTime"]),
+            ended_at=_moment(ended) if ended else None,
+            recordings=tuple(ready),
+            is_complete=len(ready) == len(recordings),
+        )
+
+    def _pages(self, path: str, key: str, query: Query = ()) -> Iterator[Json]:
+        page: Query = []
+        while True:
+            answer = self._call("GET", path, query=[*query, ("pageSize", "100"), *page])
+            yield from answer.get(key) or []
+            if not answer.get("nextPageToken"):
+                return
+            page = [("pageToken", str(answer["nextPageToken"]))]
+
+    def _call(self, method: str, path: str, *, query: Query = (), body: Json | None = None) -> Json:
+        url = f"{self._rest.config.meet_url}/{path}"
+        return self._rest.call(method, url, MEET_SCOPES, query=query, body=body)
+
+
+def _recording(row: dict[str, Any]) -> Recording:
+    seconds = 0
+    if row.get("startTime") and row.get("endTime"):
+        seconds = int((_moment(row["endTime"]) - _moment(row["startTime"])).total_seconds())
+    url = str((row.get("driveDestination") or {}).get("exportUri") or "")
+    return Recording(str(row["name"]), url, max(0, seconds))
+
+
+def _moment(text: str) -> datetime:
+    """Google writes nanoseconds where it has them."""
+    head, dot, tail = text.replace("Z", "+00:00").partition(".")
+    if dot:
+        digits = tail[: next((place for place, sign in enumerate(tail) if not sign.isdigit()), len(tail))]
+        head += f".{digits[:6]}" + tail[len(digits) :]
+    return datetime.fromisoformat(head).astimezone(UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")

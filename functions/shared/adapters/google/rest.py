@@ -1,0 +1,171 @@
+"""HTTP with Google: one request at a time, with a token, few retries, and errors told apart by their reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.shared.adapters.google.config import GoogleConfig
+from functions.shared.errors import MeetingsError, MeetingsForbidden, MeetingsUnauthorized, MeetingsUnavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+    from functions.shared.adapters.google.tokens import GoogleTokens
+    from functions.shared.clock import Clock
+    from functions.shared.telemetry import Telemetry
+
+Json = dict[str, Any]
+Query = Sequence[tuple[str, str]]
+
+_RATES = ("rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED")
+_LIMITS = ("quotaExceeded", "calendarUsageLimits", "dailyLimitExceeded")
+_FIELDS_OF_SCOPE = ("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT")
+
+
+@dataclass
+class Refusal(Exception):
+    """Google's final no to a request: its HTTP status, its reason (`duplicate`, `conditionNotMet` …) and its words."""
+
+    status: int
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}: {self.message}"
+
+
+def open_http(config: GoogleConfig, transport: httpx.BaseTransport | None) -> httpx.Client:
+    """The connection pool of a process. Redirects are not followed: they would carry the token to another host."""
+    import httpx
+
+    return httpx.Client(
+        timeout=httpx.Timeout(config.read_timeout, connect=config.connect_timeout),
+        limits=httpx.Limits(max_connections=4),
+        transport=transport,
+        headers={"User-Agent": "Conveyor"},
+        follow_redirects=False,
+    )
+
+
+class GoogleRest:
+    """`http` is called on the first request only."""
+
+    def __init__(
+        self,
+        config: GoogleConfig,
+        tokens: GoogleTokens,
+        http: Callable[[], httpx.Client],
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.tokens = tokens
+        self._http = http
+        self._telemetry = telemetry
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        *,
+        query: Query = (),
+        body: Json | None = None,
+        version: str = "",
+        subject: str = "",
+    ) -> Json:
+        """The JSON of the answer, {} for none. Each request of ours may go out again after a lost answer: events have
+        ids that we choose, and changes name the version they change (`version`).
+
+        Raises Refusal, MeetingsUnavailable, MeetingsUnauthorized, MeetingsForbidden, NotConfigured.
+        """
+        failure = ""
+        for attempt in range(1, self.config.attempts + 1):
+            if attempt > 1:
+                self.clock.sleep(self.config.backoff(attempt - 1))
+            answer = self._answer(method, url, scopes, query, body, version, subject)
+            if isinstance(answer, str):
+                failure = answer
+                continue
+            if answer.status_code < 300:
+                return _json(answer)
+            failure = self._failure(_refusal(answer))
+        raise MeetingsUnavailable(f"Google: {failure}", after=self.config.rate_wait)
+
+    def _answer(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        query: Query,
+        body: Json | None,
+        version: str,
+        subject: str,
+    ) -> httpx.Response | str:
+        """The answer, or why there is none; a token that was refused is renewed once."""
+        token = self.tokens.token(scopes, subject)
+        answer = self._send(method, url, query, body, version, token)
+        if isinstance(answer, str) or answer.status_code != 401:
+            return answer
+        answer = self._send(method, url, query, body, version, self.tokens.renew(token, scopes, subject))
+        if not isinstance(answer, str) and answer.status_code == 401:
+            raise MeetingsUnauthorized("Google refuses a token that it has just given: was the user switched off?")
+        return answer
+
+    def _send(
+        self, method: str, url: str, query: Query, body: Json | None, version: str, token: str
+    ) -> httpx.Response | str:
+        import httpx
+
+        headers = {"Authorization": f"Bearer {token}"} | ({"If-Match": version} if version else {})
+        try:
+            return self._http().request(method, url, params=list(query), json=body, headers=headers)
+        except httpx.RequestError as error:
+            return type(error).__name__
+
+    def _failure(self, refusal: Refusal) -> str:
+        """What passes, in a word; raises what does not."""
+        if refusal.reason in _LIMITS:
+            raise MeetingsUnavailable(f"Google: {refusal.message}", after=self.config.quota_wait)
+        if refusal.status < 500 and refusal.status not in (408, 429) and refusal.reason not in _RATES:
+            raise _final(refusal)
+        self._telemetry.warning("google_attempt_failed", status=refusal.status, reason=refusal.reason)
+        return f"{refusal.status} {refusal.reason}"
+
+
+def _final(refusal: Refusal) -> Exception:
+    """Errors that mean the same whatever was asked; the others are the caller's to understand."""
+    known: MeetingsError | None = None
+    if refusal.reason in _FIELDS_OF_SCOPE:
+        known = MeetingsForbidden("the credential lacks a scope: grant all of docs/setup-google.md")
+    elif refusal.reason == "forbiddenForServiceAccounts":
+        known = MeetingsForbidden(
+            "a service account may invite nobody without domain-wide delegation: grant it, and set meetings.host"
+        )
+    elif refusal.reason in ("accessNotConfigured", "SERVICE_DISABLED"):
+        known = MeetingsForbidden("switch on the Google Calendar API and the Google Meet API in the Cloud project")
+    return known or refusal
+
+
+def _refusal(response: httpx.Response) -> Refusal:
+    """Calendar names the reason in `errors`, a missing scope and Meet in `details` or `status`."""
+    error = _json(response).get("error")
+    if not isinstance(error, Mapping):
+        return Refusal(response.status_code, "", f"HTTP {response.status_code}")
+    details = [each for each in error.get("details") or [] if isinstance(each, Mapping) and each.get("reason")]
+    errors = [each for each in error.get("errors") or [] if isinstance(each, Mapping) and each.get("reason")]
+    reasons = [each["reason"] for each in (*details, *errors)]
+    reason = str(reasons[0]) if reasons else str(error.get("status") or "")
+    return Refusal(response.status_code, reason, str(error.get("message") or ""))
+
+
+def _json(response: httpx.Response) -> Json:
+    try:
+        body = json.loads(response.content) if response.content else {}
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
