@@ -33,28 +33,28 @@ def routed(hand_over: bool) -> LeadRouted:
     return LeadRouted(NOON, 1, "qualified", "exchange.new", "main.contact", "closers", hand_over, "route#1", 0, 11)
 
 
-LEADS, STAGES, CARE = ["LeadsQueue"], ["StagesQueue"], ["CareQueue"]
+LEADS, STAGES, CARE, MEETINGS = ["LeadsQueue"], ["StagesQueue"], ["CareQueue"], ["MeetQueue"]
 DISTRIBUTE, ROUTER = "conveyor.distribute", "conveyor.qualify_router"
 
 
 @pytest.mark.parametrize(
     ("source", "event", "doors"),
     [
-        (DISTRIBUTE, assigned("arrival", (7, 9)), STAGES),
-        (DISTRIBUTE, assigned("arrival", None), STAGES),
-        (DISTRIBUTE, assigned("arrival", ()), []),
-        (DISTRIBUTE, assigned("route#3", (7,)), []),
+        (DISTRIBUTE, assigned("arrival", (7, 9)), [*STAGES, *MEETINGS]),
+        (DISTRIBUTE, assigned("arrival", None), [*STAGES, *MEETINGS]),
+        (DISTRIBUTE, assigned("arrival", ()), MEETINGS),
+        (DISTRIBUTE, assigned("route#3", (7,)), MEETINGS),
         (ROUTER, assigned("arrival", (7,)), []),
         (DISTRIBUTE, LeadWaiting(NOON, 1, "lead_desk", "site", "off_shift", "2026-11-24T06:00:00+00:00"), []),
         (ROUTER, routed(hand_over=True), LEADS),
         (ROUTER, routed(hand_over=False), []),
         (DISTRIBUTE, routed(hand_over=True), []),
-        (ROUTER, LeadClosed(NOON, 1, "not_target", "exchange", "not_target", 11), LEADS),
-        (ROUTER, LeadClosed(NOON, 1, "", "main", "", 11), LEADS),
+        (ROUTER, LeadClosed(NOON, 1, "not_target", "exchange", "not_target", 11), [*LEADS, *MEETINGS]),
+        (ROUTER, LeadClosed(NOON, 1, "", "main", "", 11), [*LEADS, *MEETINGS]),
         (DISTRIBUTE, LeadClosed(NOON, 1, "", "main", "", 11), []),
         (ROUTER, SaleWon(NOON, 1, 2, 3, 11, "main", 90_000), CARE),
         (DISTRIBUTE, SaleWon(NOON, 1, 2, 3, 11, "main", 90_000), []),
-        (ROUTER, LeadsMerged(NOON, 1, 2, "phone"), []),
+        (ROUTER, LeadsMerged(NOON, 1, 2, "phone"), MEETINGS),
     ],
     ids=str,
 )

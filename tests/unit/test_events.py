@@ -63,6 +63,34 @@ RECORDED = {
         "duplicate_id": 18,
         "why": "phone",
     },
+    events.MeetingScheduled(NOW, "firm:call:5", 17, 12, "2026-11-24T12:00:00+00:00", 30): {
+        "occurred_at": "2026-11-23T09:00:00+00:00",
+        "meeting": "firm:call:5",
+        "lead_id": 17,
+        "manager": 12,
+        "start": "2026-11-24T12:00:00+00:00",
+        "minutes": 30,
+    },
+    events.MeetingMoved(NOW, "firm:call:5", 17, 12, "2026-11-24T13:00:00+00:00", 30): {
+        "occurred_at": "2026-11-23T09:00:00+00:00",
+        "meeting": "firm:call:5",
+        "lead_id": 17,
+        "manager": 12,
+        "start": "2026-11-24T13:00:00+00:00",
+        "minutes": 30,
+    },
+    events.MeetingCancelled(NOW, "firm:call:5", 17, 12): {
+        "occurred_at": "2026-11-23T09:00:00+00:00",
+        "meeting": "firm:call:5",
+        "lead_id": 17,
+        "manager": 12,
+    },
+    events.RecordingReady(NOW, "firm:call:5", 17, "conferenceRecords/x/recordings/y"): {
+        "occurred_at": "2026-11-23T09:00:00+00:00",
+        "meeting": "firm:call:5",
+        "lead_id": 17,
+        "recording": "conferenceRecords/x/recordings/y",
+    },
 }
 
 
