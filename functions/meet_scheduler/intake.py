@@ -16,7 +16,7 @@ _FAR = 32_503_680_000
 """The year 3000 in seconds: a number of more digits is no moment."""
 
 _ANNOUNCED = ("LeadAssigned", "LeadClosed", "LeadsMerged")
-_LEAD_ACTIONS = ("status", "responsible", "update", "delete", "restore")
+_LEAD_ACTIONS = ("add", "status", "responsible", "update", "delete", "restore")
 
 
 @dataclass(frozen=True)

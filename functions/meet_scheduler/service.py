@@ -1,5 +1,5 @@
 """Meetings, step by step: take in → what the calendar tells → the calls of the leads that are spoken of, or whose time
-has come → with the time that is left, the stand-ups and who is out of office."""
+has come → with the time that is left, who is out of office and the stand-ups."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ class MeetScheduler:
         if run.hints:
             self._queue_work.work_safely(run, self._calls.work)
         if delivery.has_tick:
-            self._safely(lambda: self._standups.reconcile(department, plan, provider, run.seen, delivery.deadline))
             self._safely(lambda: self._out_of_office.read(department, plan, provider, delivery.deadline))
+            self._safely(lambda: self._standups.reconcile(department, plan, provider, run.seen, delivery.deadline))
         if token is not None and not run.todo() and not run.back:
             self._stores.meetings.put_sync_token(token)  # else the calendar tells the same again at the next tick
         return latest([back, run.messages_back()])

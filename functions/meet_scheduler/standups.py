@@ -107,8 +107,9 @@ class Standups:
         if actual is not None and actual.id == state.event_id and actual.version != state.version_seen:
             state = standup_plan.seen(state, asked, actual)
         state = standup_plan.decided(state, asked, now.astimezone(standup.zone).date())
+        away = self._away(state, standup, department)
         is_new = state != before or state.wanted != state.applied or state.link_state is LinkState.PENDING
-        if not is_new and before.due_at is not None and before.due_at > now:
+        if not is_new and not _differ(away, state) and before.due_at is not None and before.due_at > now:
             return
         self._tell_of_edits(before, state)
         row = Row(self._stores.meetings, before)
@@ -168,28 +169,30 @@ class Standups:
         self._telemetry.info("standup_recording", key=state.key, recording=space.recording.value)
         return replace(state, space=space.name, recording=space.recording.value)
 
+    def _away(self, state: MeetingState, standup: Standup, department: Department) -> Mapping[datetime, frozenset[str]]:
+        """Who is absent on the days to come, by the moment of the stand-up."""
+        team = department.team_named(standup.team)
+        if not state.event_id or state.applied is None or team is None:
+            return {}
+        coming = standup_plan.coming(state, self._clock.now())
+        return standup_plan.away_on(team.members, self._stores.absences.of_team(team.name), coming)
+
     def _days(
         self, state: MeetingState, standup: Standup, department: Department, provider: MeetingProvider
     ) -> MeetingState:
         """Who is absent on a day is not invited to it; who is back is."""
         team = department.team_named(standup.team)
-        if not state.event_id or state.applied is None or team is None:
-            return state
-        now = self._clock.now()
-        coming = standup_plan.coming(state, now)
-        absences = self._stores.absences.of_team(team.name)
+        members = team.members if team else ()
         known: dict[str, tuple[int, ...]] = {}
-        for moment, emails in standup_plan.away_on(team.members, absences, coming).items():
-            day = moment.isoformat()
-            away = tuple(sorted(map(fingerprint, emails)))
-            before = state.away.get(day, ())
+        for moment, emails in self._away(state, standup, department).items():
+            away, before = _fingerprints(emails), state.away.get(moment.isoformat(), ())
             try:
                 if away != before:
-                    self._invite(state, moment, team.members, emails, before, provider)
+                    self._invite(state, moment, members, emails, before, provider)
             except RetryLater:
                 away = before  # seen as undone, and so done at the next look
             if away:
-                known[day] = away
+                known[moment.isoformat()] = away
         return replace(state, away=known)
 
     def _invite(
@@ -220,3 +223,12 @@ class Standups:
         if new:
             self._telemetry.warning("standup_edited_by_hand", key=state.key, kept=new)
             self._telemetry.count("StandupEdited")
+
+
+def _differ(away: Mapping[datetime, frozenset[str]], state: MeetingState) -> bool:
+    """Whether somebody else is absent on one of these days than was when they were looked at."""
+    return any(_fingerprints(emails) != state.away.get(moment.isoformat(), ()) for moment, emails in away.items())
+
+
+def _fingerprints(emails: frozenset[str]) -> tuple[int, ...]:
+    return tuple(sorted(map(fingerprint, emails)))

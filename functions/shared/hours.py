@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -50,7 +50,7 @@ class WorkingHours:
 
         Raises ValueError whose text says what is wrong and what would be right.
         """
-        cleaned = re.sub(r"\s*([-,;])\s*", r"\1", text.translate(_DASHES).replace("\n", ";").strip()).casefold()
+        cleaned = cleaned_hours(text)
         if cleaned in _ALWAYS:
             return cls(((0, WEEK),))
         by_day: dict[int, list[tuple[int, int]]] = {}
@@ -80,7 +80,7 @@ class WorkingHours:
         days_of: dict[str, list[int]] = {}
         for day in sorted(windows):
             days_of.setdefault(", ".join(windows[day]), []).append(day)
-        return "; ".join(f"{_day_ranges(days)} {text}" for text, days in days_of.items())
+        return "; ".join(f"{day_ranges(days)} {text}" for text, days in days_of.items())
 
     def is_open(self, moment: datetime, zone: ZoneInfo) -> bool:
         """Is `moment` (aware) working time by the wall clock of `zone`?"""
@@ -123,6 +123,28 @@ class WorkingHours:
         return passed % 2 == 1, following - wall
 
 
+def cleaned_hours(text: str) -> str:
+    """Days and times as `parse_days` and the patterns here want them: plain dashes and blanks, `;` for line ends, lower
+    case."""
+    return re.sub(r"\s*([-,;])\s*", r"\1", text.translate(_DASHES).replace("\n", ";").strip()).casefold()
+
+
+def parse_days(text: str) -> list[int]:
+    """`mon-wed,sat` → [0, 1, 2, 5], of cleaned text. Raises ValueError that says what would be right."""
+    return [day for part in text.split(",") for day in _parse_range(part)]
+
+
+def day_ranges(days: Iterable[int], names: Sequence[str] = DAYS) -> str:
+    """[0, 1, 2, 5] → `Mon-Wed,Sat`."""
+    runs: list[list[int]] = []
+    for day in days:
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ",".join(names[run[0]] if len(run) == 1 else f"{names[run[0]]}-{names[run[-1]]}" for run in runs)
+
+
 def _wall(moment: datetime, zone: ZoneInfo) -> timedelta:
     """Time since Monday 00:00 as the wall clock shows it."""
     local = moment.astimezone(zone)
@@ -158,7 +180,7 @@ def _parse_group(group: str) -> tuple[list[int], list[tuple[int, int]]]:
     match = _GROUP.fullmatch(group)
     if match is None:
         raise ValueError(f"'{group}' is not days followed by times: {EXAMPLE}")
-    days = [day for part in match["days"].split(",") for day in _parse_days(part)]
+    days = parse_days(match["days"])
     windows = sorted(_parse_window(window) for window in match["windows"].split(","))
     for (_, end), (start, _) in pairwise(windows):
         if start < end:
@@ -166,7 +188,7 @@ def _parse_group(group: str) -> tuple[list[int], list[tuple[int, int]]]:
     return days, windows
 
 
-def _parse_days(part: str) -> list[int]:
+def _parse_range(part: str) -> list[int]:
     first, _, last = part.strip().partition("-")
     start = _parse_day(first)
     end = _parse_day(last) if last else start
@@ -226,17 +248,6 @@ def _daily_windows(spans: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
         cuts = [start, *range((start // DAY + 1) * DAY, end, DAY), end]
         windows += [(a % WEEK, a % WEEK + b - a) for a, b in pairwise(cuts)]
     return sorted(windows)
-
-
-def _day_ranges(days: list[int]) -> str:
-    """[0, 1, 2, 5] → `Mon-Wed,Sat`."""
-    runs: list[list[int]] = []
-    for day in days:
-        if runs and runs[-1][-1] == day - 1:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return ",".join(DAYS[run[0]] if len(run) == 1 else f"{DAYS[run[0]]}-{DAYS[run[-1]]}" for run in runs)
 
 
 def _clock(minutes: int) -> str:

@@ -14,7 +14,10 @@ from functions.shared.clock import SystemClock
 from functions.shared.errors import AmbiguousWrite, DepartmentInvalid, Finding
 from infra.cli.records import Endpoint, TableName, explained, open_records
 from infra.department.file import DepartmentFile, load
+from infra.department.meetings import Meetings
+from infra.department.meetings_story import days_at
 from infra.department.preset import MODELS
+from infra.department.schema import DepartmentSpec
 
 INVALID = 2
 """Exit code for a file that has to be corrected; 1 is for everything else that went wrong."""
@@ -46,7 +49,7 @@ def apply(
         typer.Option(
             callback=_hooks_url,
             help="Where amoCRM's webhooks arrive, https://<host>/hooks/<token>: output HookUrl with your token in its "
-            "place; /leads, /stages and /clients are put behind it.",
+            "place; /leads, /stages and /clients are put behind it, and /tasks where there are meetings.",
         ),
     ],
     table: TableName,
@@ -82,6 +85,19 @@ def _print_summary(file: DepartmentFile) -> None:
     print(f"  {len(file.routes)} routes; `conveyor plan` tells them")
     if file.care.rules:
         print(f"  {len(file.care.rules)} rules of aftercare; `conveyor plan` tells them")
+    if file.meetings:
+        _print_meetings(file.meetings, spec)
+
+
+def _print_meetings(meetings: Meetings, spec: DepartmentSpec) -> None:
+    for standup in meetings.standups:
+        recorded = "; recorded" if standup.is_recorded else ""
+        print(f"  «{standup.name}»: {days_at(standup, 'en')}; {standup.zone.key}; {standup.minutes} min{recorded}")
+        print(f"    {standup.team}: {', '.join(member.email for member in spec.teams[standup.team].members)}")
+    if calls := meetings.calls:
+        recorded = "; recorded" if calls.is_recorded else ""
+        print(f"  client calls from tasks «{calls.task_type}»: {calls.minutes} min{recorded}")
+    print(f"  meetings: {meetings.provider.value}, {meetings.host}")
 
 
 def print_notices(notices: Iterable[Finding]) -> None:

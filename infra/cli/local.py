@@ -34,7 +34,8 @@ def local(
         int, typer.Option(min=0, max=HIGHEST_PORT, help="Port of the amoCRM simulator; /board shows its pipelines.")
     ] = 8081,
     google_port: Annotated[
-        int, typer.Option(min=0, max=HIGHEST_PORT, help="Port of the Google simulator (not served yet).")
+        int,
+        typer.Option(min=0, max=HIGHEST_PORT, help="Port of the Google simulator (Calendar v3, Meet v2)."),
     ] = 8082,
     aws_port: Annotated[
         int, typer.Option(min=0, max=HIGHEST_PORT, help="Port for AWS_ENDPOINT_URL of other processes.")
@@ -59,18 +60,17 @@ def local(
         ),
     ] = False,
 ) -> None:
-    """Run template.yaml with a simulated amoCRM until a signal; the first line says where everything is."""
+    """Run template.yaml with a simulated amoCRM and Google until a signal; the first line says where everything is."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     log_to_stderr()
     out = sys.stdout
-    print(f"the Google simulator is not served yet: port {google_port} stays free", file=sys.stderr)
     with redirect_stdout(sys.stderr):  # the functions' logs go to stdout, which is for the addresses alone
         try:
             stack = LocalStack(
                 load(department),
-                ports=Ports(port, amocrm_port, aws_port),
+                ports=Ports(port, amocrm_port, google_port, aws_port),
                 empty=empty,
                 start=_moment(start),
                 base64_bodies=base64_bodies,

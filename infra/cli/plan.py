@@ -21,7 +21,7 @@ def plan(
         Path | None, typer.Option(help="Write the department as a picture into this file.", metavar="OUT.svg")
     ] = None,
 ) -> None:
-    """Tell what FILE makes of the department: who works where, every route, the way of a lead."""
+    """Tell what FILE makes of the department: who works where, every route, the way of a lead, the meetings."""
     with explained_file():
         department = load(file)
         heading, chapters = tell(department)

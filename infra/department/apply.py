@@ -23,23 +23,7 @@ from infra.department.directory import CrmPipeline, Directory, read_directory
 from infra.department.file import DepartmentFile
 from infra.department.plan import PipelinePlan, StagePlan
 from infra.department.resolve import check_account, resolve
-
-LEADS_HOOK = ("add_lead", "add_unsorted", "delete_unsorted", "delete_lead", "restore_lead")
-"""What the leads hook is told. Not `update_lead`: each write of ours would come back."""
-
-STAGES_HOOK = ("status_lead", "update_lead", "add_lead")
-"""What the stages hook is told: of a card that was moved, of what its field «Итог квалификации» says, and of one that
-was made right in a stage from which a route leads."""
-
-CLIENTS_HOOK = (
-    *("add_contact", "update_contact", "delete_contact", "restore_contact"),
-    *("update_task", "delete_task", "status_lead"),
-)
-"""What the clients hook is told: who is behind a phone, the dates that rules count from, what people do with the tasks
-that aftercare has set, and into which stages they put cards."""
-
-HOOKS = {"leads": LEADS_HOOK, "stages": STAGES_HOOK, "clients": CLIENTS_HOOK}
-"""The webhooks by the end of their address."""
+from infra.department.webhooks import hooks_base, webhooks
 
 _STEP = 10
 """Between the places of two stages, as amoCRM numbers its own."""
@@ -84,17 +68,8 @@ def apply(
         changes += _woken(department, waiting_room, now)
     changes += publish(file.care, books, now)
     # the hooks come last: amoCRM may call them at once, and then the department must be there
-    for name, settings in HOOKS.items():
-        changes += _webhook(client, name, f"{hooks_base(hooks_url)}/{name}", settings)
+    changes += webhooks(file, client, hooks_base(hooks_url))
     return Applied(department, tuple(changes), (*file.notices, *notices))
-
-
-def hooks_base(url: str) -> str:
-    """The common part of the hooks' addresses, from it or from one of them."""
-    base = url.rstrip("/")
-    for name in HOOKS:
-        base = base.removesuffix(f"/{name}")
-    return base
 
 
 def create_users(file: DepartmentFile, client: AmoCrmClient) -> list[str]:
@@ -161,26 +136,6 @@ def _woken(department: Department, waiting_room: WaitingRoom, now: datetime) -> 
         yield f"waiting leads to be looked at again: {woken}"
 
 
-def _webhook(client: AmoCrmClient, name: str, destination: str, settings: tuple[str, ...]) -> Iterator[str]:
-    """Whether a POST on an existing URL adds to its settings or replaces them is not documented, and no call switches
-    a disabled hook on again: so a hook that is not right is removed and made anew."""
-    found = _hook(client, destination)
-    if found and not found.get("disabled") and set(found["settings"]) == set(settings):
-        return
-    if found:
-        client.write("DELETE", "webhooks", {"destination": destination})
-    client.write("POST", "webhooks", {"destination": destination, "settings": list(settings)})
-    yield f"{'renewed' if found else 'created'} the webhook for {name}"
-
-
-def _hook(client: AmoCrmClient, destination: str) -> dict[str, Any] | None:
-    """The embedded key is `webhooks`, `hooks` was seen too; a filter that amoCRM ignores returns other hooks."""
-    body = client.get("webhooks", [("filter[destination]", destination)]) or {}
-    embedded = body.get("_embedded", {})
-    rows = embedded.get("webhooks") or embedded.get("hooks") or []
-    return next((row for row in rows if row["destination"] == destination), None)
-
-
 def _new_pipeline(plan: PipelinePlan, sort: int) -> dict[str, Any]:
     stages = [_new_stage(stage, (number + 1) * _STEP) for number, stage in enumerate(plan.stages)]
     return {
@@ -200,8 +155,8 @@ def _new_field(file: DepartmentFile, name: str) -> dict[str, Any]:
     if name == file.answer_field:
         choices = [{"value": text, "sort": (number + 1) * _STEP} for number, text in enumerate(file.answers.values())]
         return {"name": name, "type": file.fields[name], "enums": choices}
-    # people read the address of the original card, nobody should write another one
-    return {"name": name, "type": file.fields[name], "is_api_only": True}
+    # people read the address of the original card and should not write another one; the other fields are theirs as well
+    return {"name": name, "type": file.fields[name], "is_api_only": name == file.origin_field}
 
 
 def _new_user(email: str, language: str) -> dict[str, Any]:

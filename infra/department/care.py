@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
@@ -17,6 +17,7 @@ from functions.shared.errors import Finding
 from infra.department.care_spec import AftercareSpec
 from infra.department.document import Document, Path, dotted, read
 from infra.department.findings import choice
+from infra.department.holidays import holidays
 
 _PRESETS = FilePath(__file__).parent / "care_presets"
 _UNPUBLISHED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -24,11 +25,6 @@ _UNPUBLISHED = datetime(2000, 1, 1, tzinfo=UTC)
 
 _ONE_TASK = ("task", "action")
 """Two ways to say the same: a file that uses one replaces the preset's other."""
-
-_YEARS = range(2026, 2036)
-_HOLIDAYS = ("01-01", "01-02", "01-03", "01-04", "01-05", "01-06", "01-07", "01-08", "02-23", "03-08", "05-01", "05-09")
-_HOLIDAYS_RU = (*_HOLIDAYS, "06-12", "11-04")
-"""Labour Code of the Russian Federation, article 112. What the government moves each year stands in the file."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,9 @@ def read_care(spec: AftercareSpec | None, document: Document, language: str) -> 
         else:
             rules.append(rule)
             complete.append(_completed(each, rule))
-    holidays = frozenset(_public_holidays(language)) | set(spec.holidays)
     work_days = frozenset(spec.work_days)
-    care = Care(tuple(complete), tuple(rules), _feeds(spec), holidays - work_days, work_days, spec.ceiling)
+    days_off = holidays(language, spec.holidays, work_days)
+    care = Care(tuple(complete), tuple(rules), _feeds(spec), days_off, work_days, spec.ceiling)
     return care, findings
 
 
@@ -158,9 +154,3 @@ def _feeds(spec: AftercareSpec) -> tuple[FeedSpec, ...]:
         FeedSpec(name, frozenset(feed.delivers), feed.delay, feed.stale_after, str(feed.hours))
         for name, feed in spec.feeds.items()
     )
-
-
-def _public_holidays(language: str) -> Iterator[str]:
-    if language == "ru":
-        for year in _YEARS:
-            yield from (date.fromisoformat(f"{year}-{day}").isoformat() for day in _HOLIDAYS_RU)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -12,17 +12,10 @@ from functions.aftercare_triggers.rules.conditions import KNOWN_TYPES, SHORT_TYP
 from functions.aftercare_triggers.rules.settings import share_of
 from functions.shared.hours import WorkingHours
 from infra.department.suggest import nearest
-from infra.department.values import Hours, Name, Part, Span
+from infra.department.values import Day, Hours, Name, Part, Span
 
 Preset = Literal["gym", "clinic", "shop", "windows"]
 PRESETS: tuple[str, ...] = get_args(Preset)
-
-
-def _day(value: Any) -> str:
-    try:
-        return date.fromisoformat(str(value)).isoformat()
-    except ValueError:
-        raise ValueError("write a day such as 2026-12-31") from None
 
 
 def _share(value: Any) -> float:
@@ -40,7 +33,6 @@ def _type(value: str) -> str:
     return kind
 
 
-Day = Annotated[str, BeforeValidator(_day)]
 Share = Annotated[float, BeforeValidator(_share)]
 FactType = Annotated[str, Field(min_length=1), AfterValidator(_type)]
 

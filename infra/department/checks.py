@@ -17,8 +17,6 @@ from infra.department.routes import Routes, read_routes
 from infra.department.schema import DepartmentSpec, RoutingSpec
 from infra.department.ways import missing_ways
 
-_UNREAD = ("meetings",)
-
 
 def consistency(document: Document) -> Iterator[Finding]:
     """What one value alone cannot tell. Works on the raw data, so that it also speaks of files with other errors."""
@@ -87,10 +85,6 @@ def _finding(mistake: Mistake, document: Document) -> Finding:
 
 
 def notices(spec: DepartmentSpec, document: Document) -> Iterator[Finding]:
-    for section in _UNREAD:
-        if section in spec.model_fields_set:
-            remedy = "this version of Conveyor does not use it yet; nothing is done with it"
-            yield Finding(section, document.line((section,)), "is not used", remedy)
     for name, team in spec.teams.items():
         if all(member.paused for member in team.members):
             remedy = "its leads wait until somebody is back" if team.duty is None else "its leads go to the duty person"

@@ -1,4 +1,5 @@
-"""What an amoCRM account has that a department is resolved to: people, pipelines, loss reasons, the fields of leads."""
+"""What an amoCRM account has that a department is resolved to: people, pipelines, loss reasons, the fields of leads,
+types of tasks."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class CrmField:
 @dataclass(frozen=True)
 class Directory:
     """`users` by casefolded e-mail; `pipelines`, `loss_reasons` and `fields` (of leads) by casefolded name. Archived
-    pipelines are left out; of two things with one name the older one counts."""
+    pipelines are left out; of two things with one name the older one counts. `task_types` are pairs
+    of a name and an id, the oldest first."""
 
     account_id: int
     subdomain: str
@@ -54,6 +56,11 @@ class Directory:
     pipelines: dict[str, CrmPipeline]
     loss_reasons: dict[str, int]
     fields: dict[str, CrmField]
+    task_types: tuple[tuple[str, int], ...] = ()
+
+    def task_type(self, name: str) -> int | None:
+        """The id of the type of tasks that people call so."""
+        return _by_name(self.task_types).get(name.casefold())
 
 
 def read_directory(client: AmoCrmClient) -> Directory:
@@ -62,7 +69,8 @@ def read_directory(client: AmoCrmClient) -> Directory:
     pipelines = [_pipeline(row) for row in _rows(client, "leads/pipelines") if not row.get("is_archive")]
     reasons = _rows(client, "leads/loss_reasons")
     fields = [_field(row) for row in _rows(client, "leads/custom_fields")]
-    account = reading.account(client.get("account"))
+    row = client.get("account", [("with", "task_types")]) or {}
+    account = reading.account(row)
     return Directory(
         account_id=account.id,
         subdomain=account.subdomain,
@@ -70,6 +78,7 @@ def read_directory(client: AmoCrmClient) -> Directory:
         pipelines=_by_name((pipeline.name, pipeline) for pipeline in sorted(pipelines, key=lambda each: each.id)),
         loss_reasons=_by_name((row["name"], row["id"]) for row in sorted(reasons, key=lambda each: int(each["id"]))),
         fields=_by_name((each.name, each) for each in sorted(fields, key=lambda each: each.id)),
+        task_types=_task_types(row),
     )
 
 
@@ -93,6 +102,11 @@ def _pipeline(row: dict[str, Any]) -> CrmPipeline:
 
 def _field(row: dict[str, Any]) -> CrmField:
     return CrmField(int(row["id"]), row["name"], row["type"], tuple(row.get("enums") or ()))
+
+
+def _task_types(account: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    rows = (account.get("_embedded") or {}).get("task_types") or []
+    return tuple((row["name"], int(row["id"])) for row in sorted(rows, key=lambda each: int(each["id"])))
 
 
 def _by_name(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:

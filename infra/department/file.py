@@ -9,16 +9,18 @@ from pydantic import ValidationError
 
 from functions.shared.department import ChannelRule, Merging, Place, Route
 from functions.shared.errors import DepartmentInvalid, Finding
-from infra.department import checks
+from infra.department import checks, meetings_checks
 from infra.department.care import Care, read_care
 from infra.department.care_spec import AftercareSpec
 from infra.department.document import Document, read
 from infra.department.findings import findings_of
+from infra.department.meetings import Meetings, read_meetings
+from infra.department.meetings_spec import MeetingsSpec, switched
 from infra.department.plan import PipelinePlan, plan_pipelines
 from infra.department.preset import ANSWER_FIELD, ANSWERS, LOSS_REASONS, ORIGIN_FIELD
 from infra.department.routes import Routes, read_routes
 from infra.department.salvage import Right, what_is_right
-from infra.department.schema import DepartmentSpec
+from infra.department.schema import DepartmentSpec, RoutingSpec
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class DepartmentFile:
     routes: tuple[Route, ...]
     care: Care
     notices: tuple[Finding, ...]
+    meetings: Meetings | None = None
 
     @property
     def pipelines(self) -> tuple[PipelinePlan, ...]:
@@ -44,7 +47,8 @@ class DepartmentFile:
     @property
     def fields(self) -> dict[str, str]:
         """The custom fields of leads that Conveyor needs: amoCRM's type by name."""
-        return {self.answer_field: "select", self.origin_field: "url"}
+        calls = self.meetings.calls if self.meetings else None
+        return {self.answer_field: "select", self.origin_field: "url", **(calls.fields if calls else {})}
 
     @property
     def answers(self) -> dict[str, str]:
@@ -126,17 +130,21 @@ def load(source: Path | str) -> DepartmentFile:
             spec = DepartmentSpec.model_validate(document.data)
         except ValidationError as error:
             findings += findings_of(error, document)
-            routes = _routes(what_is_right(document.data, error), document)
+            right = what_is_right(document.data, error)
+            routes = _routes(right, document)
             findings += _rules_of_wrong_file(document)
+            findings += _wrong_meetings(document, right.spec, routes)
         else:
             routes = _routes(Right(spec), document)
             care, wrong_rules = read_care(spec.aftercare, document, spec.language)
             findings += wrong_rules
+            findings += _wrong_meetings(document, spec, routes)
     findings += routes.findings
     if spec is None or findings:
         raise DepartmentInvalid(sorted(findings, key=lambda finding: finding.line or 0))
-    notices = (*checks.notices(spec, document), *routes.notices)
-    return DepartmentFile(spec, document, tuple(routes.routes), care, notices)
+    of_meetings = meetings_checks.notices(spec.meetings, document) if spec.meetings else ()
+    notices = (*checks.notices(spec, document), *routes.notices, *of_meetings)
+    return DepartmentFile(spec, document, tuple(routes.routes), care, notices, read_meetings(spec))
 
 
 def _routes(right: Right, document: Document) -> Routes:
@@ -162,6 +170,21 @@ def _rules_of_wrong_file(document: Document) -> list[Finding]:
         return []
     language = "en" if document.data.get("language") == "en" else "ru"
     return read_care(spec, document, language)[1]
+
+
+def _wrong_meetings(document: Document, spec: RoutingSpec | None, routes: Routes) -> list[Finding]:
+    """What is wrong with the meetings; nothing if their section cannot be read at all, which is told elsewhere. `spec`
+    None: something is wrong with the pipelines."""
+    try:
+        given = switched(document.data.get("meetings", "off"))
+        meetings = MeetingsSpec.model_validate(given) if given is not None else None
+    except ValueError:
+        return []
+    if meetings is None:
+        return []
+    pipelines = plan_pipelines(spec) if spec else ()
+    language = spec.language if spec else "ru"
+    return list(meetings_checks.mistakes(meetings, language, pipelines, routes.routes, document))
 
 
 def _text_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from functions.shared.errors import Finding
-from infra.department import care_spec, schema
+from infra.department import care_spec, meetings_spec, schema
 from infra.department.document import Document, Path, dotted
 from infra.department.preset_routes import preset_routes
 from infra.department.suggest import nearest
@@ -33,6 +33,8 @@ _EXAMPLES = {
     "members": "members: [anna@oknaplus.example]",
     "email": "email: anna@oknaplus.example",
     "name": "name: and what amoCRM shall show",
+    "team": "team: and the name of one of the teams",
+    "at": 'at: "Mon-Fri 09:15"',
 }
 
 _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
@@ -52,6 +54,9 @@ _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("merging",): schema.MergingSpec,
     ("aftercare",): care_spec.AftercareSpec,
     ("aftercare", "feeds", "*"): care_spec.FeedPart,
+    ("meetings",): meetings_spec.MeetingsSpec,
+    ("meetings", "standups", "*"): meetings_spec.StandupPart,
+    ("meetings", "client_calls"): meetings_spec.ClientCallsPart,
 }
 """What may stand where; * is any key or list position."""
 

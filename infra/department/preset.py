@@ -115,7 +115,13 @@ LOSS_REASONS = (
 
 ANSWER_FIELD = ("Итог квалификации", "Qualification result")
 ORIGIN_FIELD = ("Исходная сделка", "Original lead")
+LINK_FIELD = ("Ссылка на встречу", "Meeting link")
 """Custom fields of leads: (Russian, English)."""
+
+MEETING_TASK_NAME = ("Встреча", "Meeting")
+"""amoCRM's own type of task, as its people see it."""
+
+STANDUP_NAME = ("Планёрка", "Stand-up")
 
 ANSWERS = (
     ("not_target", "Не целевой", "Not our client"),

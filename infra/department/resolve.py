@@ -9,6 +9,7 @@ from functions.shared.department import Department, FirstAnswer, Member, Pipelin
 from functions.shared.errors import DepartmentInvalid, Finding
 from infra.department.directory import CrmPipeline, Directory
 from infra.department.file import DepartmentFile
+from infra.department.meetings_resolve import plan_of, unknown_task_type
 from infra.department.plan import PipelinePlan
 from infra.department.preset import MODELS
 from infra.department.schema import MemberSpec, TeamSpec
@@ -16,9 +17,9 @@ from infra.department.suggest import nearest
 
 
 def check_account(file: DepartmentFile, directory: Directory) -> list[Finding]:
-    """Is this the file's account, is everybody a user of it, and does nothing else bear the name of a field that
-    Conveyor needs? Returns notices; raises DepartmentInvalid."""
-    findings = [*_wrong_account(file, directory), *_strangers(file, directory), *_other_fields(file, directory)]
+    """Is this the file's account, is everybody a user of it, does it have the task type that the file names, and does
+    nothing else bear the name of a field that Conveyor needs? Returns notices; raises DepartmentInvalid."""
+    findings = list(_wrong(file, directory))
     if findings:
         raise DepartmentInvalid(findings)
     return list(_unable(file, directory))
@@ -26,12 +27,7 @@ def check_account(file: DepartmentFile, directory: Directory) -> list[Finding]:
 
 def resolve(file: DepartmentFile, directory: Directory) -> Department:
     """The department with amoCRM's ids, as version 0. Raises DepartmentInvalid for whatever amoCRM does not have."""
-    findings = [
-        *_wrong_account(file, directory),
-        *_strangers(file, directory),
-        *_other_fields(file, directory),
-        *_missing(file, directory),
-    ]
+    findings = [*_wrong(file, directory), *_missing(file, directory)]
     if findings:
         raise DepartmentInvalid(findings)
     spec = file.spec
@@ -63,7 +59,16 @@ def resolve(file: DepartmentFile, directory: Directory) -> Department:
         merging=file.merging,
         country=file.country,
         names=file.names,
+        meetings=plan_of(file, directory),
     )
+
+
+def _wrong(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
+    """What only people can put right."""
+    yield from _wrong_account(file, directory)
+    yield from _strangers(file, directory)
+    yield from _other_fields(file, directory)
+    yield from unknown_task_type(file, directory)
 
 
 def _wrong_account(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:

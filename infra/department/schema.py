@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from functions.shared.department import MergeMode
 from functions.shared.hours import WorkingHours
 from infra.department.care_spec import AftercareSpec
+from infra.department.meetings_spec import MeetingsSpec, switched
 from infra.department.preset import HOURS
 from infra.department.values import (
     Account,
@@ -185,7 +186,7 @@ class RoutingSpec(Part):
 
 
 class DepartmentSpec(RoutingSpec):
-    """The whole file. `meetings` is let through unread, with a notice (infra.department.file)."""
+    """The whole file. `meetings` None: it has none."""
 
     department: Text
     timezone: Zone
@@ -197,5 +198,5 @@ class DepartmentSpec(RoutingSpec):
     refunds: tuple[LossReason, ...] = Field(("not_target", "duplicate", "spam"), strict=False)
     hop_limit: Annotated[int, Field(ge=2, le=60)] = 6
     merging: MergingSpec = MergingSpec()
-    meetings: Any = None
+    meetings: Annotated[MeetingsSpec | None, BeforeValidator(switched)] = None
     aftercare: AftercareSpec | None = None

@@ -1,4 +1,4 @@
-"""The department told in sentences: its pipelines, every route, and who has a lead on its way."""
+"""The department told in sentences: its pipelines, every route, who has a lead on its way, aftercare, meetings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from functions.shared.department import AFTERCARE, EXCHANGE, MAIN, WARM_UP, Kind, MergeMode, Place, Route
 from infra.department.care import Care
 from infra.department.file import DepartmentFile
+from infra.department.meetings_story import meeting_lines
 from infra.department.wording import Wording
 
 ROLES = (EXCHANGE, MAIN, AFTERCARE, WARM_UP)
@@ -35,6 +36,8 @@ def tell(file: DepartmentFile) -> tuple[str, tuple[Chapter, ...]]:
     )
     if file.care.rules:
         chapters += (Chapter(say("s_care"), tuple(_care(file.care))),)
+    if file.meetings:
+        chapters += (Chapter(say("s_meetings"), tuple(meeting_lines(wording, file.meetings))),)
     return f"{file.spec.department}. {say('model', model=say(file.spec.model))}.", chapters
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -69,8 +69,19 @@ def _span(value: Any) -> timedelta:
     return span
 
 
+def _day(value: Any) -> str:
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        raise ValueError("write a day such as 2026-12-31") from None
+
+
+def is_email(value: str) -> bool:
+    return _EMAIL.fullmatch(value) is not None
+
+
 def _email(value: str) -> str:
-    if not _EMAIL.fullmatch(value):
+    if not is_email(value):
         raise ValueError("write the e-mail the person signs in to amoCRM with, such as anna@oknaplus.example")
     return value.lower()
 
@@ -118,6 +129,7 @@ Hours = Annotated[WorkingHours, BeforeValidator(_hours)]
 Weight = Annotated[Fraction, BeforeValidator(_weight)]
 Minutes = Annotated[int, BeforeValidator(_minutes)]
 Span = Annotated[timedelta, BeforeValidator(_span)]
+Day = Annotated[str, BeforeValidator(_day)]
 Email = Annotated[str, AfterValidator(_email)]
 Account = Annotated[str, AfterValidator(_account)]
 Color = Annotated[str, AfterValidator(_color)]

@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 @contextmanager
 def started(logs: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """`conveyor local` on free ports, killed if it is still there in the end; its stderr goes to `logs`."""
-    command = [*COMMAND, "local", "--port", "0", "--amocrm-port", "0", *options]
+    command = [*COMMAND, "local", "--port", "0", "--amocrm-port", "0", "--google-port", "0", *options]
     with (
         (logs / "stderr.log").open("w") as stderr,
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
@@ -120,6 +120,20 @@ class Outside:
             time.sleep(0.3)
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
+
+    def google(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """The JSON of an answer of Google, None for none: `/calendar/v3/…`, `/v2/…`, `/_sim/…`."""
+        google = self.addresses["google"]
+        headers = {"Authorization": f"Bearer {google['token']}"}
+        url = f"{google['url']}{path}"
+        answer = self._http.request(method, url, json=body, params=query, headers=headers)
+        assert answer.status_code < 300, answer.text
+        return answer.json() if answer.content else None
+
+    def events(self, **query: Any) -> list[dict[str, Any]]:
+        """What stands in the host's calendar."""
+        listed = self.google("GET", "/calendar/v3/calendars/primary/events", **query)
+        return list(listed["items"])
 
     def pipeline(self, name: str) -> dict[str, Any]:
         pipelines = self.amocrm("GET", "leads/pipelines")["_embedded"]["pipelines"]

@@ -31,8 +31,8 @@ def test_the_first_line_is_one_json_object_and_a_signal_ends_it_cleanly(tmp_path
     assert list(addresses) == ["hooks", "events", "kpi", "amocrm", "google", "aws"]
     assert list(addresses["hooks"]) == ["leads", "stages", "clients", "tasks"]
     assert addresses["hooks"]["stages"] == addresses["hooks"]["leads"].replace("/leads", "/stages")
-    assert addresses["hooks"]["tasks"] is None, "no function takes tasks yet"
-    assert list(addresses["amocrm"]) == ["url", "token"]
+    assert addresses["hooks"]["tasks"] == addresses["hooks"]["leads"].replace("/leads", "/tasks")
+    assert list(addresses["amocrm"]) == list(addresses["google"]) == ["url", "token"]
 
 
 def test_bodies_arrive_base64_encoded_and_an_empty_account_stays_empty(tmp_path: Path) -> None:
@@ -40,7 +40,8 @@ def test_bodies_arrive_base64_encoded_and_an_empty_account_stays_empty(tmp_path:
         _, lead_id = stack.send_form()
         stack.settle()
         assert stack.lead(lead_id)["responsible_user_id"] != 0
-        assert set(stack.queues()) == {"conveyor-LeadsQueue", "conveyor-StagesQueue", "conveyor-CareQueue"}
+        doors = ("LeadsQueue", "StagesQueue", "CareQueue", "MeetQueue")
+        assert set(stack.queues()) == {f"conveyor-{door}" for door in doors}
         assert all(counts == {"visible": 0, "in_flight": 0, "dlq": 0} for counts in stack.queues().values())
 
 

@@ -16,7 +16,7 @@ RECORDED = sorted((Path(__file__).parents[1] / "hooks").glob("*.form"))
 def test_every_recorded_body_is_taken_and_done_with_at_every_door(monday: Outside, path: Path) -> None:
     monday.settle()  # the first ticks are under way
     before = monday.queues()
-    for door in ("leads", "stages"):
+    for door in ("leads", "stages", "tasks"):
         assert monday.post_hook(path.read_bytes(), monday.addresses["hooks"][door]).status_code == 200
     monday.settle()
     assert monday.queues() == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,14 +19,20 @@ from functions.shared.adapters.dynamodb.waiting import WaitingRoom
 from functions.shared.errors import AmoCrmUnauthorized, AmoCrmUnavailable, DepartmentInvalid
 from functions.shared.waiting import WaitingLead
 from infra.department.amocrm import REQUESTS_PER_SECOND, open_client
-from infra.department.apply import CLIENTS_HOOK, LEADS_HOOK, STAGES_HOOK, Applied, apply, create_users
+from infra.department.apply import Applied, apply, create_users
 from infra.department.file import load
+from infra.department.webhooks import CLIENTS_HOOK, LEADS_HOOK, STAGES_HOOK, TASKS_HOOK, hooks_of
 from infra.local.amocrm_simulator.app import create_app
 from infra.local.amocrm_simulator.model import CustomField, Enum
 from infra.local.amocrm_simulator.world import World
 from tests.fakes import ManualClock, create_table, dynamodb_client
 
-TEXT = (Path(__file__).parents[2] / "department.example.yaml").read_text(encoding="utf-8")
+MEETINGS_OF_EXAMPLE = re.compile(r"(?m)^meetings:.*\n(?:(?: .*)?\n)*")
+TEXT = MEETINGS_OF_EXAMPLE.sub(
+    "", (Path(__file__).parents[2] / "department.example.yaml").read_text(encoding="utf-8") + "\n"
+)
+"""The example without meetings; they have tests of their own below."""
+
 EXAMPLE = load(TEXT)
 HOOKS = "https://gateway.example/hooks/0123456789abcdef0123456789abcdef"
 OTHERS = "https://other.example/hooks/0123"
@@ -214,7 +221,9 @@ def test_a_field_of_contacts_with_that_name_is_another_thing(installation: Insta
     assert len(installation.state["fields"]) == 2
 
 
-@pytest.mark.parametrize("given", [HOOKS, f"{HOOKS}/", f"{HOOKS}/leads", f"{HOOKS}/stages", f"{HOOKS}/leads/"])
+@pytest.mark.parametrize(
+    "given", [HOOKS, f"{HOOKS}/", f"{HOOKS}/leads", f"{HOOKS}/stages", f"{HOOKS}/tasks", f"{HOOKS}/leads/"]
+)
 def test_the_address_of_one_hook_is_as_good_as_what_both_have_in_common(installation: Installation, given: str) -> None:
     installation.apply(hooks=given)
     made = [destination for destination, _ in installation.state["hooks"]]
@@ -515,3 +524,94 @@ def test_a_department_without_aftercare_publishes_nothing_until_it_has_some(inst
     installation.apply(text=GYM)
     assert "published version 2 of the rules of aftercare" in installation.apply().changes
     assert installation.books.current().rules == ()
+
+
+MEETINGS = """
+meetings:
+  standups: [{team: lead_desk, at: "Mon-Fri 09:15"}]
+  client_calls: {zone_field: Часовой пояс, stage: main.offer, field: Дата встречи}
+"""
+TASKS = f"{HOOKS}/tasks"
+
+
+def fields(installation: Installation) -> dict[str, CustomField]:
+    return {field.name: field for field in installation.world.custom_fields.values() if field.entity == "leads"}
+
+
+def test_meetings_get_their_fields_and_their_hook_once(installation: Installation) -> None:
+    applied = installation.apply(text=TEXT + MEETINGS)
+
+    made = fields(installation)
+    assert [(made[name].type, made[name].is_api_only) for name in ("Ссылка на встречу", "Часовой пояс")] == [
+        ("url", False),
+        ("text", False),
+    ]
+    assert (made["Дата встречи"].type, made["Исходная сделка"].is_api_only) == ("date_time", True)
+    assert installation.state["hooks"][-1] == (TASKS, sorted(TASKS_HOOK))
+    assert "created the webhook for tasks" in applied.changes
+    plan = installation.departments.current().meetings
+    assert plan is not None and plan.client_calls is not None and plan.client_calls.stage is not None
+    assert plan.client_calls.link_field == made["Ссылка на встречу"].id
+    assert plan.client_calls.zone_field == made["Часовой пояс"].id
+    assert plan.client_calls.stage.field == made["Дата встречи"].id
+    assert plan.client_calls.task_type == 2
+    main = installation.world.pipelines[plan.client_calls.stage.place[0]]
+    stage = next(status for status in main.statuses if status.id == plan.client_calls.stage.place[1])
+    assert (main.name, stage.name) == ("Основная воронка", "Предложение отправлено")
+
+    wire = installation.wire()
+    assert installation.apply(wire, TEXT + MEETINGS).changes == ()
+    assert wire.writes == []
+
+
+def test_a_department_that_had_meetings_loses_the_hook_and_keeps_the_fields(installation: Installation) -> None:
+    installation.apply(text=TEXT + MEETINGS)
+    before = installation.state
+
+    applied = installation.apply()
+
+    assert applied.changes == ("stored version 2 of the department", "removed the webhook for tasks")
+    assert installation.departments.current().meetings is None
+    assert installation.state["hooks"] == [hook for hook in before["hooks"] if hook[0] != TASKS]
+    assert installation.state["fields"] == before["fields"]
+    assert installation.apply().changes == ()
+
+
+def test_the_hook_of_another_installation_s_meetings_stays(installation: Installation) -> None:
+    installation.apply(text=TEXT + MEETINGS, hooks=OTHERS)
+    installation.apply()
+    assert f"{OTHERS}/tasks" in [destination for destination, _ in installation.state["hooks"]]
+
+
+@pytest.mark.parametrize("is_done_before_cut", [False, True])
+def test_an_apply_of_meetings_that_was_cut_anywhere_is_finished_by_the_next(is_done_before_cut: bool) -> None:
+    with mock_aws():
+        undisturbed = install()
+        wire = undisturbed.wire()
+        undisturbed.apply(wire, TEXT + MEETINGS)
+        for cut_at in range(1, len(wire.asked) + 1):
+            installation = install()
+            with pytest.raises(Killed):
+                installation.apply(installation.wire(cut_at, is_done_before_cut), TEXT + MEETINGS)
+            installation.apply(text=TEXT + MEETINGS)
+            assert installation.state == undisturbed.state
+
+
+def test_the_account_s_own_type_of_tasks_is_found_by_its_name(installation: Installation) -> None:
+    own = installation.world.add_task_type("Замер")
+    applied = installation.apply(text=TEXT + "\nmeetings: {client_calls: {task_type: замер}}\n")
+    plan = applied.department.meetings
+    assert plan is not None and plan.client_calls is not None
+    assert plan.client_calls.task_type == own.id
+
+
+def test_a_type_of_tasks_that_is_missing_is_told_before_anything_is_written(installation: Installation) -> None:
+    wire = installation.wire()
+    with pytest.raises(DepartmentInvalid, match=r"'Замер' is no type of task in oknaplus — create this type"):
+        installation.apply(wire, TEXT + "\nmeetings: {client_calls: {task_type: Замер}}\n")
+    assert wire.writes == []
+
+
+def test_only_a_department_with_meetings_needs_the_tasks_hook() -> None:
+    assert list(hooks_of(load(TEXT))) == ["leads", "stages", "clients"]
+    assert list(hooks_of(load(TEXT + MEETINGS))) == ["leads", "stages", "clients", "tasks"]

@@ -42,12 +42,29 @@ def test_check_names_all_mistakes_and_says_so_in_its_exit_code(broken: Path) -> 
     assert result.stderr.endswith("3 things to correct.\n")
 
 
-def test_check_says_what_is_not_used(tmp_path: Path) -> None:
+def test_check_shows_the_meetings_and_notices_what_the_provider_cannot_do(tmp_path: Path) -> None:
     path = tmp_path / "department.yaml"
-    path.write_text(EXAMPLE.read_text(encoding="utf-8") + "meetings: {standups: []}\n", encoding="utf-8")
+    path.write_text(
+        """\
+department: Окна Плюс
+timezone: Europe/Moscow
+amocrm: {account: oknaplus.amocrm.ru}
+model: one_level
+teams: {sales: {members: [anna@oknaplus.example, boris@oknaplus.example]}}
+meetings:
+  provider: telemost
+  standups: [{team: sales, at: "Пн-Ср, Пт 9:15", timezone: Asia/Omsk}]
+  client_calls: {record: true}
+""",
+        encoding="utf-8",
+    )
     result = CliRunner().invoke(app, ["check", str(path)])
     assert result.exit_code == 0
-    assert "meetings: is not used" in result.stderr
+    assert "«Планёрка»: Mon-Wed, Fri 09:15; Asia/Omsk; 15 min\n" in result.stdout
+    assert "    sales: anna@oknaplus.example, boris@oknaplus.example\n" in result.stdout
+    assert "client calls from tasks «Встреча»: 30 min; recorded\n" in result.stdout
+    assert "meetings: telemost, anna@oknaplus.example\n" in result.stdout
+    assert "line 9: meetings.client_calls.record: Telemost does not record by itself" in result.stderr
 
 
 WHERE = ["--base-url", "https://oknaplus.amocrm.ru", "--token", "t", "--table", "t"]

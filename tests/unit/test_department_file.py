@@ -128,10 +128,6 @@ class TestValidFiles:
             "head@oknaplus.example": 7,
         }
 
-    def test_what_is_not_used_yet_is_said_aloud(self) -> None:
-        (notice,) = load(MINIMAL + "meetings: {standups: []}").notices
-        assert str(notice).startswith("line 6: meetings: is not used")
-
     def test_a_team_of_which_everybody_is_paused_is_noticed(self) -> None:
         (notice,) = load(one_team("{members: [{email: anna@oknaplus.example, paused: true}]}")).notices
         assert (notice.where, notice.line) == ("teams.sales", 6)

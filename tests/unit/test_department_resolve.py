@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.shared import department_codec
 from functions.shared.crm import User
 from functions.shared.department import EXCHANGE, Kind, MergeMode, Merging, Place
 from functions.shared.errors import DepartmentInvalid
 from functions.shared.hours import WorkingHours
+from functions.shared.meeting_plan import MEETING_TASK, ClientCalls, MeetingPlan, Provider, StageCall, Standup
 from infra.department.directory import CrmField, CrmPipeline, Directory
 from infra.department.file import DepartmentFile, load
 from infra.department.resolve import check_account, resolve
@@ -20,6 +24,26 @@ from infra.department.resolve import check_account, resolve
 TEXT = (Path(__file__).parents[2] / "department.example.yaml").read_text(encoding="utf-8")
 EXAMPLE = load(TEXT)
 ANNA = "anna@oknaplus.example"
+
+
+def plans() -> st.SearchStrategy[MeetingPlan]:
+    """Any plan that a file could ask for."""
+    texts, ids = st.text(min_size=1, max_size=20), st.integers(0, 10**9)
+    zones = st.sampled_from(["Europe/Moscow", "Asia/Omsk", "America/St_Johns"]).map(ZoneInfo)
+    minutes = st.times().map(lambda each: each.replace(second=0, microsecond=0))
+    days = st.frozensets(st.integers(0, 6), min_size=1)
+    standups = st.builds(Standup, texts, texts, texts, days, minutes, st.integers(5, 480), zones, st.booleans())
+    stages = st.none() | st.builds(StageCall, st.tuples(ids, ids), ids)
+    calls = st.none() | st.builds(ClientCalls, st.integers(5, 480), st.booleans(), ids, ids, ids, stages)
+    return st.builds(
+        MeetingPlan,
+        st.sampled_from(Provider),
+        texts,
+        st.lists(standups, max_size=3).map(tuple),
+        calls,
+        st.frozensets(st.dates(), max_size=5),
+        st.booleans(),
+    )
 
 
 def line_of(words: str) -> int:
@@ -53,7 +77,12 @@ def directory_of(file: DepartmentFile) -> Directory:
         fields={
             file.answer_field.casefold(): CrmField(700, file.answer_field, "select", choices),
             file.origin_field.casefold(): CrmField(701, file.origin_field, "url"),
+            **{
+                name.casefold(): CrmField(number, name, kind)
+                for number, (name, kind) in enumerate([*file.fields.items()][2:], start=702)
+            },
         },
+        task_types=(("Связаться", 1), ("Встреча", 2), ("Замер", 3001), ("замер", 3002)),
     )
 
 
@@ -150,6 +179,75 @@ class TestResolving:
         assert department.called("answer.no_information") == "Не даёт информации"
 
 
+MEETINGS = """
+meetings:
+  host: meet@oknaplus.example
+  standups: [{team: lead_desk, at: "Mon-Fri 09:15", record: true}]
+  client_calls: {task_type: замер, zone_field: Часовой пояс, stage: main.offer, field: Дата встречи, record: true}
+  holidays: [2026-12-31]
+"""
+BARE = TEXT.partition("\nmeetings:")[0] + "\n"
+WITH_MEETINGS = load(BARE + MEETINGS)
+
+
+class TestMeetings:
+    def test_calls_get_the_ids_of_their_stage_task_type_and_fields(self) -> None:
+        plan = resolve(WITH_MEETINGS, directory_of(WITH_MEETINGS)).meetings
+        assert plan is not None
+        assert plan.client_calls == ClientCalls(
+            minutes=30,
+            is_recorded=True,
+            task_type=3001,
+            link_field=702,
+            zone_field=703,
+            stage=StageCall((200, 2004), 704),
+        )
+        (standup,) = plan.standups
+        assert (standup.team, standup.days, standup.zone) == ("lead_desk", set(range(5)), ZoneInfo("Europe/Moscow"))
+        assert (plan.provider, plan.host) == (Provider.GOOGLE, "meet@oknaplus.example")
+        assert date(2026, 12, 31) in plan.holidays
+
+    def test_what_is_not_given_is_amocrm_s_own_type_and_no_field(self) -> None:
+        file = load(BARE + "meetings: on\n")
+        plan = resolve(file, replace(directory_of(file), task_types=())).meetings
+        assert plan is not None
+        assert plan.client_calls == ClientCalls(task_type=MEETING_TASK, link_field=702)
+
+    def test_calls_that_are_off_are_none_and_so_is_a_department_without_meetings(self) -> None:
+        file = load(BARE + "meetings: {client_calls: off}\n")
+        plan = resolve(file, directory_of(file)).meetings
+        assert plan is not None and plan.client_calls is None
+        assert resolve(load(BARE), ACCOUNT).meetings is None
+
+    def test_a_type_of_task_that_nobody_has_made_is_named_with_the_nearest(self) -> None:
+        file = load(BARE + "meetings: {client_calls: {task_type: Замеры}}\n")
+        for look in (check_account, resolve):
+            with pytest.raises(DepartmentInvalid) as caught:
+                look(file, directory_of(file))
+            (finding,) = caught.value.findings
+            assert (finding.where, finding.line) == ("meetings.client_calls.task_type", BARE.count("\n") + 1)
+            assert finding.value == "'Замеры' is no type of task in oknaplus"
+            assert finding.remedy == "create this type of task in amoCRM (Settings), or did you mean замер?"
+
+    @pytest.mark.parametrize("name", ["Ссылка на встречу", "Часовой пояс", "Дата встречи"])
+    def test_a_field_of_another_type_is_named_with_the_remedy(self, name: str) -> None:
+        account = directory_of(WITH_MEETINGS)
+        other = replace(account, fields=account.fields | {name.casefold(): CrmField(9, name, "select")})
+        with pytest.raises(DepartmentInvalid) as caught:
+            check_account(WITH_MEETINGS, other)
+        (finding,) = caught.value.findings
+        assert finding.value == f"{name!r} is of type select"
+
+    def test_a_missing_field_is_named_with_the_command_that_makes_it(self) -> None:
+        account = directory_of(WITH_MEETINGS)
+        fields = {name: field for name, field in account.fields.items() if field.id < 702}
+        with pytest.raises(DepartmentInvalid) as caught:
+            resolve(WITH_MEETINGS, replace(account, fields=fields))
+        assert [finding.value for finding in caught.value.findings] == [
+            f"{name!r} is not in amoCRM" for name in ("Ссылка на встречу", "Часовой пояс", "Дата встречи")
+        ]
+
+
 class TestFindings:
     def test_everybody_who_is_no_user_is_named_with_his_line(self) -> None:
         users = {email: user for email, user in ACCOUNT.users.items() if email not in (ANNA, "head@oknaplus.example")}
@@ -219,6 +317,18 @@ class TestCodec:
         assert department_codec.decode(document) == department
         assert list(document["pipelines"][0]["stages"])[:2] == ["new", "qualifying"]
 
+    @pytest.mark.parametrize("section", [MEETINGS, "meetings: on", "meetings: {client_calls: off}", ""])
+    def test_meetings_survive(self, section: str) -> None:
+        file = load(BARE + section)
+        department = resolve(file, directory_of(file))
+        assert (department.meetings is None) == (section == "")
+        assert department_codec.decode(json.loads(json.dumps(department_codec.encode(department)))) == department
+
+    @given(plans())
+    def test_every_plan_of_meetings_survives(self, plan: MeetingPlan) -> None:
+        department = replace(resolve(EXAMPLE, ACCOUNT), meetings=plan)
+        assert department_codec.decode(json.loads(json.dumps(department_codec.encode(department)))) == department
+
     def test_every_kind_of_route_survives(self) -> None:
         own = """
 routes:
@@ -233,11 +343,12 @@ routes:
     def test_a_version_stored_before_there_were_routes_is_read_with_the_defaults(self) -> None:
         department = resolve(EXAMPLE, ACCOUNT)
         later = {"routes", "refunds", "hop_limit", "answers", "answer_field", "origin_field", "head", "marketing"}
-        later |= {"merging", "country", "names", "account_id"}
+        later |= {"merging", "country", "names", "account_id", "meetings"}
         document = department_codec.encode(department)
         old = department_codec.decode({name: value for name, value in document.items() if name not in later})
         assert (old.routes, old.refunds, old.hop_limit, old.answers) == ((), frozenset(), 6, {})
         assert (old.head, old.merging, old.country, old.account_id) == (None, Merging(), "RU", 0)
+        assert old.meetings is None
         assert old.teams == department.teams
 
     def test_a_document_of_a_newer_conveyor_is_refused(self) -> None:

@@ -163,6 +163,43 @@ class TestTheWayOfALead:
         assert [re.findall("«(.*?)»", line) for line in arrivals] == [["Биржа лидов"], ["Сопровождение"]]
 
 
+class TestMeetings:
+    SECTION = (
+        'meetings: {host: meet@x.example, standups: [{team: desk, at: "Пн-Ср, Пт 9:15", record: true}],'
+        " client_calls: {minutes: 45, zone_field: Часовой пояс, stage: main.offer, field: Дата встречи}}"
+    )
+
+    def test_standups_and_calls_are_told_with_everybody_who_is_invited(self) -> None:
+        title, lines = (
+            tell(department(more=self.SECTION))[1][-1].title,
+            tell(department(more=self.SECTION))[1][-1].lines,
+        )
+        assert title == "Встречи"
+        assert lines == (
+            "«Планёрка» — команда desk, пн-ср, пт 09:15 (Europe/Moscow) на 15 минут, с записью; приглашены a@x.example",
+            "Звонок клиенту: задача «Встреча» на карточке становится встречей в календаре на 45 минут; приглашены"
+            " клиент и менеджер, ссылка — в поле «Ссылка на встречу», часы клиента — по полю «Часовой пояс»",
+            "Звонок клиенту и без задачи: карточка стоит на этапе «Предложение отправлено» воронки «Основная воронка»,"
+            " её время — в поле «Дата встречи»",
+            "Все встречи — в Google Календаре meet@x.example",
+            "У кого в своём календаре «Нет на работе», тот не получает лидов и приглашений",
+        )
+
+    def test_what_is_off_is_not_told(self) -> None:
+        section = "meetings: {provider: telemost, host: meet@x.example, client_calls: off}"
+        chapter = tell(department(more=section))[1][-1]
+        assert chapter.lines == ("Все встречи — в Яндекс Телемосте, организатор meet@x.example",)
+
+    def test_in_english(self) -> None:
+        lines = tell(department(more=f"language: en\n{self.SECTION}"))[1][-1].lines
+        assert lines[0] == (
+            "“Stand-up” — team desk, Mon-Wed, Fri 09:15 (Europe/Moscow) for 15 minutes, recorded; invited: a@x.example"
+        )
+
+    def test_a_department_without_meetings_has_no_such_chapter(self) -> None:
+        assert "Встречи" not in [chapter.title for chapter in tell(department())[1]]
+
+
 class TestWording:
     @pytest.mark.parametrize(
         ("span", "russian", "english"),

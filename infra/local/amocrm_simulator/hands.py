@@ -1,6 +1,7 @@
 """What people do in amoCRM's own windows, for whoever looks at the stack from outside: no token, no request counted.
 
-POST /_hands/leads/<id>/delete · /_hands/users/<id>/switch_off, …/switch_on · /_hands/unblock (support lifts the block)
+POST /_hands/leads/<id>/delete · /_hands/tasks/<id>/delete · /_hands/users/<id>/switch_off, …/switch_on
+/_hands/unblock (support lifts the block)
 """
 
 from __future__ import annotations
@@ -20,6 +21,16 @@ def delete_lead(lead_id: int) -> Response:
     if world.live_lead(lead_id) is None:
         raise problems.not_found("Lead not found")
     Person(world).delete_lead(lead_id)
+    return no_content()
+
+
+@api.post("/tasks/<int:task_id>/delete")
+def delete_task(task_id: int) -> Response:
+    world = the_world()
+    task = world.tasks.get(task_id)
+    if task is None or task.is_deleted:
+        raise problems.not_found("Task not found")
+    Person(world).delete_task(task_id)
     return no_content()
 
 

@@ -69,9 +69,9 @@ class Reads:
         since, until = self._span(query)
         found = list(self._within(since, until, _is_on(query, "singleEvents")))
         if not _is_on(query, "showDeleted"):
-            # cancelled days of a series are shown where the series is not taken apart
-            hides_days = _is_on(query, "singleEvents")
-            found = [e for e in found if not e.is_deleted or (e.series and not hides_days)]
+            # cancelled days of a series that stands are shown where it is not taken apart
+            shows_days = not _is_on(query, "singleEvents")
+            found = [event for event in found if not event.is_deleted or (shows_days and self._has_series(event))]
         found = [event for event in found if self._matches(event, query)]
         if _one(query, "orderBy") == "startTime":
             found.sort(key=lambda event: times.span_of(event, self._zone)[0])
@@ -126,7 +126,8 @@ class Reads:
             if event.is_series and single:
                 yield from expanded(self._world, event, since, until)
             elif event.is_series:
-                if event.is_deleted or next(expanded(self._world, event, since, min(until, since + times.FAR)), None):
+                begin = max(since, times.span_of(event, self._zone)[0] - timedelta(days=1))
+                if event.is_deleted or next(expanded(self._world, event, begin, until), None):
                     yield event
             elif not (event.series and single):
                 begin, end = times.span_of(event, self._zone)
@@ -136,6 +137,10 @@ class Reads:
     def _mine(self) -> list[Event]:
         own = list(self._world.events[self._calendar].values())
         return own + self._world.invited(self._calendar)
+
+    def _has_series(self, event: Event) -> bool:
+        series = self._world.events[event.calendar].get(event.series)
+        return series is not None and not series.is_deleted
 
     def _is_visible(self, event: Event) -> bool:
         return event.visible_from is None or event.visible_from <= self._world.now()
