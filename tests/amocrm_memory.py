@@ -382,6 +382,10 @@ class MemoryAccount:
     def tasks(self) -> list[Task]:
         return [task for versions in self._tasks.values() if (task := versions[-1][1]) is not None]
 
+    def tasks_by_id_now(self) -> dict[int, Task]:
+        """All tasks that are not deleted, completed ones too."""
+        return {task.id: task for task in self.tasks}
+
     @property
     def notes(self) -> list[Note]:
         return [versions[-1][1] for versions in self._notes.values()]

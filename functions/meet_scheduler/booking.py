@@ -9,7 +9,7 @@ from functions.meet_scheduler import texts
 from functions.meet_scheduler.client_calls import Invitation, Wanted
 from functions.meet_scheduler.slots import AHEAD, free_slots
 from functions.shared.department import Department
-from functions.shared.errors import MeetingGone, MeetingRefused
+from functions.shared.errors import MeetingGone, MeetingMoved, MeetingRefused
 from functions.shared.meeting_state import MeetingState, Outline, Saying, fingerprint
 from functions.shared.meetings import (
     Booked,
@@ -108,8 +108,8 @@ class Calendar:
             change = replace(change, title=meeting.title)
         if wanted.guests != applied.guests:
             standing = self._provider.find(state.event_id) or standing
-            if standing.is_cancelled:
-                return _dropped(state, department, now)
+            if standing.version != state.version_seen:
+                raise MeetingMoved("a person has changed it since it was looked at")
             before = frozenset(email for email in standing.emails if fingerprint(email) in applied.guests)
             guests = merged_attendees(standing.attendees, before, {each.email: each for each in meeting.attendees})
             change = replace(change, attendees=guests) if guests != standing.attendees else change

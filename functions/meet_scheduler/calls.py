@@ -56,6 +56,14 @@ class CallHint:
         return CallHint(self.tasks | other.tasks, self.keys | other.keys, self.messages | other.messages)
 
 
+@dataclass(frozen=True)
+class People:
+    """The account's active users by id; `robot` is the one whose token we hold."""
+
+    users: Mapping[int, User]
+    robot: int
+
+
 @dataclass(kw_only=True)
 class Run(batch.Run[CallHint]):
     """By the lead. `calls` is what the department wants; `tasks` are those read already, `seen` what the calendar has
@@ -76,7 +84,7 @@ class Calls:
         amocrm: AmoCrm,
         stores: Stores,
         bus: EventBus,
-        users: Remembered[dict[int, User]],
+        people: Remembered[People],
         telemetry: Telemetry,
         clock: Clock,
         card_url: Callable[[int], str],
@@ -84,7 +92,7 @@ class Calls:
         self._amocrm = amocrm
         self._stores = stores
         self._bus = bus
-        self._users = users
+        self._people = people
         self._telemetry = telemetry
         self._clock = clock
         self._card_url = card_url
@@ -158,7 +166,9 @@ class Calls:
         self, run: Run, state: MeetingState, task: Task | None, lead: Lead | None, contact: Contact | None
     ) -> None:
         url = self._card_url(lead.id) if lead else ""
-        card = Card(state.key, task, lead, contact, self._users.get(), url, is_of_stage=state.task_id == 0)
+        people = self._people.get()
+        is_of_stage = state.task_id == 0
+        card = Card(state.key, task, lead, contact, people.users, url, people.robot, is_of_stage)
         want = wanted(card, state, run.department, run.calls, self._clock.now())
         moved = replace(state, lead_id=lead.id) if lead is not None else state
         self._bring(run, state, moved, card, want)

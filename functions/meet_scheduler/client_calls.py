@@ -47,7 +47,7 @@ class Invitation(StrEnum):
 @dataclass(frozen=True)
 class Card:
     """What amoCRM says now. `task` is None where it was deleted, and for a call that a stage asks for; `contact` is the
-    main one. `people` are the account's active users by id."""
+    main one. `people` are the account's active users by id; `robot` is the one whose token integrations hold."""
 
     key: str
     task: Task | None
@@ -55,6 +55,7 @@ class Card:
     contact: Contact | None
     people: Mapping[int, User]
     url: str
+    robot: int = 0
     is_of_stage: bool = False
 
 
@@ -174,9 +175,15 @@ def _moment(value: FieldValue | None) -> datetime | None:
 
 def _manager(card: Card, state: MeetingState) -> int:
     """Who talks to the client: whose task it is; but if the lead has gone to somebody else since, while the task stayed
-    with him who had both, then the new owner. 0: neither is a person whom we know."""
+    with him who had both, then the new owner. 0: neither is a person whom we know.
+
+    A task of the robot on somebody else's lead was made by an integration, which chose nobody: on a lead that nobody
+    owns yet it waits for the manager whom distribution chooses.
+    """
     owner = card.lead.responsible_user_id if card.lead else 0
     responsible = card.task.responsible_user_id if card.task else owner
+    if responsible == card.robot != owner:
+        responsible = 0
     has_gone_on = state.owner not in (0, owner) and responsible == state.owner
     candidates = (owner, responsible) if has_gone_on else (responsible, owner)
     return next((each for each in candidates if each in card.people), 0)

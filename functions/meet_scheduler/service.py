@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from functions.meet_scheduler.booking import Calendar
-from functions.meet_scheduler.calls import CallHint, Calls, Run
+from functions.meet_scheduler.calls import CallHint, Calls, People, Run
 from functions.meet_scheduler.client_calls import task_key
 from functions.meet_scheduler.fetching import Recordings
 from functions.meet_scheduler.intake import Intake, TaskHint, take_in
@@ -30,7 +30,7 @@ from functions.shared.telemetry import Telemetry
 DUE_AT_ONCE = 100
 """Meetings that one tick looks at because their time has come; the rest stay due."""
 
-USERS_AGE = timedelta(minutes=10)
+PEOPLE_AGE = timedelta(minutes=10)
 
 LISTS_LAG = 15.0
 """Seconds after which amoCRM's lists are asked again for what they did not show yet."""
@@ -63,12 +63,16 @@ class MeetScheduler:
         self._telemetry = telemetry
         self._clock = clock
         self._queue_work = QueueWork(queue, telemetry, clock)
-        users = Remembered(lambda: {user.id: user for user in amocrm.users() if user.is_active}, clock, USERS_AGE)
+        people = Remembered(self._people, clock, PEOPLE_AGE)
         self._calls = Calls(
-            amocrm, stores, bus, users, telemetry, clock, lambda lead_id: f"{base_url}/leads/detail/{lead_id}"
+            amocrm, stores, bus, people, telemetry, clock, lambda lead_id: f"{base_url}/leads/detail/{lead_id}"
         )
         self._standups = Standups(stores, telemetry, clock)
         self._out_of_office = OutOfOffice(stores, telemetry, clock)
+
+    def _people(self) -> People:
+        users = {user.id: user for user in self._amocrm.users() if user.is_active}
+        return People(users, self._amocrm.account().current_user_id)
 
     def handle(self, envelopes: Sequence[Envelope], deadline: datetime) -> list[str]:
         """Work a batch until `deadline`; returns the ids of the messages that must come back."""

@@ -34,6 +34,7 @@ class CardWriter:
     ) -> MeetingState:
         """The row as it is when everything is told. `is_resumed`: another run may have told some of it."""
         state = self._follow(state, card, calls)
+        self._hand_over_task(state, card)
         if card.lead is None:
             return replace(state.has_told(*(each.key for each in state.outbox)), link_shown="")
         state = self._show_link(state, card.lead, calls)
@@ -95,6 +96,14 @@ class CardWriter:
             change = TaskChange(card.task.id, complete_till=state.follow)
             self._refusals(self._amocrm.change_tasks([change]).refused)
         return replace(state, follow=None)
+
+    def _hand_over_task(self, state: MeetingState, card: Card) -> None:
+        """The task lies with whoever talks to the client; it stayed behind where his lead went on, or was a robot's."""
+        task = card.task
+        if task is None or task.is_completed or not state.event_id or task.responsible_user_id == state.manager:
+            return
+        change = TaskChange(task.id, responsible_user_id=state.manager)
+        self._refusals(self._amocrm.change_tasks([change]).refused)
 
     def _refusals(self, refused: dict[int, str]) -> None:
         """amoCRM's final no to a text or a field: nothing is gained by asking again."""

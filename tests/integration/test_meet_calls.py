@@ -348,6 +348,27 @@ class TestBadInput:
         desk.announce("LeadAssigned", lead_id=lead.id)
         assert f"user{BORIS}@firm.example" in emails(desk)
 
+    def test_a_call_that_an_integration_planned_waits_for_the_manager_whom_distribution_chooses(self, desk):
+        robot = desk.amocrm.token_user_id
+        desk.amocrm.add_user(robot, email="robot@firm.example")
+        lead = desk.lead(owner=0)
+        task = desk.meeting_task(lead, desk.in_hours(3), owner=robot)
+        assert desk.calendar.standing == []
+        assert "нет менеджера" in desk.notes(lead)
+        desk.clock.advance(10)
+        desk.amocrm.human_reassigns(lead.id, BORIS)
+        desk.announce("LeadAssigned", lead_id=lead.id)
+        assert emails(desk) == {f"user{BORIS}@firm.example", CLIENT_EMAIL}
+        (there,) = [each for each in desk.amocrm.tasks_of(lead.id) if each.id == task.id]
+        assert there.responsible_user_id == BORIS
+
+    def test_the_robot_s_own_lead_is_his_call(self, desk):
+        """The token is often the owner's, who sells too."""
+        robot = desk.amocrm.token_user_id
+        desk.amocrm.add_user(robot, email="owner@firm.example")
+        desk.meeting_task(desk.lead(owner=robot), desk.in_hours(3), owner=robot)
+        assert "owner@firm.example" in emails(desk)
+
     def test_a_calendar_that_refuses_is_told_of_once_and_asked_hourly(self, desk):
         def refuse(name: str) -> None:
             if name == "book":
