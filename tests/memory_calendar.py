@@ -33,11 +33,12 @@ HOST = "meet@example.ru"
 
 @dataclass(frozen=True)
 class Word:
-    """What attendees were told: `kind` is invite, update or cancel."""
+    """What attendees were told, of which time: `kind` is invite, update or cancel."""
 
     event_id: str
     kind: str
     emails: frozenset[str]
+    start: datetime | None = None
 
 
 class LostAnswer(MeetingsUnavailable):
@@ -230,7 +231,7 @@ class MemoryCalendar:
         return event
 
     def _tell(self, event: Booked, kind: str) -> None:
-        self.told.append(Word(event.id, kind, event.emails))
+        self.told.append(Word(event.id, kind, event.emails, event.start))
 
     def _busy(self, email: str, span: Span) -> tuple[Span, ...] | None:
         spans = self.busy_spans.get(email, [])

@@ -17,6 +17,7 @@ from functions.shared.meetings import (
     Meeting,
     MeetingChange,
     Span,
+    meeting_id,
     merged_attendees,
 )
 from functions.shared.people import known_member
@@ -40,9 +41,10 @@ class Calendar:
             return self._cancelled(state)
         if want.meeting is None:
             return state
+        wanted = state.wanted
         if not state.event_id:
             state = self._booked(state, want, department, now)
-        elif state.applied != state.wanted:
+        elif state.applied != wanted or state.seen != (wanted.start, wanted.minutes):
             state = self._changed(state, want, department, now)
         if state.event_id and want.meeting.is_recorded and state.code and not state.recording:
             space = self._provider.record(state.code)
@@ -55,6 +57,17 @@ class Calendar:
             return None
         found = self._provider.find(state.event_id)
         return found or Booked(state.event_id, "", state.key, is_cancelled=True)
+
+    def found(self, state: MeetingState) -> tuple[MeetingState, Booked | None]:
+        """The row and its event as an earlier run, which did not come to its end, has left them: it may have booked
+        without hearing so."""
+        if state.event_id or state.wanted is None:
+            return state, self.read(state)
+        booked = self._provider.find(meeting_id(state.key, state.generation))
+        if booked is None:
+            return state, None
+        applied = state.wanted if booked.is_cancelled else self._standing(booked, state.wanted)
+        return replace(state.seeing(booked), applied=applied), booked
 
     def _cancelled(self, state: MeetingState) -> MeetingState:
         if not state.event_id:

@@ -35,7 +35,7 @@ def build(settings: Settings, runtime: Runtime) -> MeetScheduler:
         if kind is Provider.TELEMOST:
             from functions.shared.adapters.telemost.gateway import build_telemost
 
-            return build_telemost(settings, runtime, log)
+            return build_telemost(settings, runtime)
         from functions.shared.adapters.google.gateway import build_google
 
         return build_google(settings.secrets_prefix, runtime, host, log)

@@ -9,8 +9,8 @@ from datetime import timedelta
 from functions.meet_scheduler import texts
 from functions.meet_scheduler.announcing import announcements
 from functions.meet_scheduler.booking import Calendar
-from functions.meet_scheduler.client_calls import Card, Wanted, is_at_stage, stage_key, task_key, wanted
-from functions.meet_scheduler.deciding import decide, next_due
+from functions.meet_scheduler.client_calls import Card, Wanted, Why, is_at_stage, stage_key, task_key, wanted
+from functions.meet_scheduler.deciding import TROUBLE_ENDS, decide, next_due
 from functions.meet_scheduler.fetching import Recordings
 from functions.meet_scheduler.row import Row
 from functions.meet_scheduler.stores import Stores
@@ -42,6 +42,10 @@ TRIES = 3
 
 RETRY_LATER = 60.0
 """Seconds after which a call is looked at again that could not be finished."""
+
+
+PASSING = (Why.LEAD_LOST, Why.LEAD_GONE, Why.NO_HOST)
+"""What the lead's next hook may end: the call has to be found then."""
 
 
 @dataclass(frozen=True)
@@ -180,13 +184,16 @@ class Calls:
             raise Contended("another run works on this meeting", after=(before.claimed_until - now).total_seconds())
         is_resumed = before.claimed_until is not None
         actual = run.seen.get(before.key)
-        try:
-            if is_resumed and actual is None:
-                actual = run.calendar.read(before)
-        except (MeetingsError, NotConfigured) as error:
-            self._count_refusal(before, error)
+        if is_resumed:
+            try:
+                state, actual = run.calendar.found(state)
+            except (MeetingsError, NotConfigured) as error:
+                self._count_refusal(before, error)
+                # nothing is decided while nobody knows what the other run has done
+                Row(self._stores.meetings, before).store(replace(before, due_at=now + TROUBLE_ENDS))
+                return
         state = decide(state, want, actual, run.department, now)
-        is_nothing = not state.version and state.wanted is None and not state.outbox
+        is_nothing = not state.version and state.wanted is None and not state.outbox and want.why not in PASSING
         if is_nothing or (not is_resumed and state == before and self._is_settled(state, run.calls)):
             return
         row = Row(self._stores.meetings, before)

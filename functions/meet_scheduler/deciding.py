@@ -30,7 +30,7 @@ def decide(
     state: MeetingState, want: Wanted, actual: Booked | None, department: Department, now: datetime
 ) -> MeetingState:
     """The row as it is to be; `actual` is the event if the calendar was read, else None."""
-    state = _past_is_held(state, now)
+    state = _followed(_past_is_held(state, now), want)
     if actual is not None and actual.id == state.event_id:
         state = _seen(state, want, actual, department, now)
     if _is_stale(state, want) or (want.meeting is None and _goes_on(state, now)):
@@ -63,6 +63,13 @@ def next_due(state: MeetingState, now: datetime) -> datetime | None:
     if state.trouble and state.wanted is not None:
         times.append(now + TROUBLE_ENDS)
     return min(times, default=None)
+
+
+def _followed(state: MeetingState, want: Wanted) -> MeetingState:
+    """amoCRM has the time that it was to be given: that is no new word of it."""
+    if state.follow is None or state.asked is None or want.meeting is None or want.meeting.start != state.follow:
+        return state
+    return replace(state, asked=replace(state.asked, start=state.follow), follow=None, is_followed=False)
 
 
 def _is_stale(state: MeetingState, want: Wanted) -> bool:
@@ -100,9 +107,12 @@ def _seen(state: MeetingState, want: Wanted, actual: Booked, department: Departm
         return state
     if actual.start == state.wanted.start and actual.minutes == state.wanted.minutes:
         return state  # our own change, whose answer was lost
-    asks_another = want.meeting is not None and state.asked is not None and want.meeting.start != state.asked.start
-    if asks_another:
-        return state
+    asked = state.asked
+    if want.meeting is not None and asked is not None:
+        if want.meeting.start not in (asked.start, state.follow):
+            return state
+        if state.follow is not None and state.is_followed:
+            state = replace(state, asked=replace(asked, start=state.follow))
     wanted = replace(state.wanted, start=actual.start, minutes=actual.minutes)
     applied = replace(state.applied, start=actual.start, minutes=actual.minutes) if state.applied else None
     state = replace(state, wanted=wanted, applied=applied)
@@ -110,7 +120,7 @@ def _seen(state: MeetingState, want: Wanted, actual: Booked, department: Departm
         return state
     when = texts.when(department, actual.start, want.client_zone)
     key = f"hand:{state.generation}:{actual.start.isoformat()}"
-    return replace(state, follow=actual.start).saying(
+    return replace(state, follow=actual.start, is_followed=False).saying(
         Saying(key, texts.say(department, "moved_by_hand", when=when), now)
     )
 

@@ -86,7 +86,7 @@ class CardWriter:
 
     def _follow(self, state: MeetingState, card: Card, calls: ClientCalls) -> MeetingState:
         """amoCRM gets the time to which a person has moved the meeting in the calendar."""
-        if state.follow is None:
+        if state.follow is None or state.is_followed:
             return state
         if card.is_of_stage and card.lead is not None and calls.stage is not None:
             seconds = int(state.follow.timestamp())
@@ -95,7 +95,7 @@ class CardWriter:
         elif card.task is not None and not card.task.is_completed and card.task.complete_till != state.follow:
             change = TaskChange(card.task.id, complete_till=state.follow)
             self._refusals(self._amocrm.change_tasks([change]).refused)
-        return replace(state, follow=None)
+        return replace(state, is_followed=True)
 
     def _hand_over_task(self, state: MeetingState, card: Card) -> None:
         """The task lies with whoever talks to the client; it stayed behind where his lead went on, or was a robot's."""
@@ -115,4 +115,4 @@ class CardWriter:
 def is_all_told(state: MeetingState, calls: ClientCalls) -> bool:
     """Whether the card says everything."""
     is_link_shown = not calls.link_field or state.link == state.link_shown
-    return not state.outbox and state.follow is None and is_link_shown
+    return not state.outbox and (state.follow is None or state.is_followed) and is_link_shown

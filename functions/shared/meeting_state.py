@@ -95,7 +95,8 @@ class MeetingState:
     `asked` is what amoCRM or the department said last (amoCRM's word was changed at `asked_at`), `wanted` the decision,
     which differs from it where a person changed the calendar, `applied` what of it is in the calendar. `dropped` was
     asked for when a person took the meeting out of the calendar: it is not booked again unless another time is asked
-    for. `follow` is the time that amoCRM is to be given, because a person moved the meeting in the calendar.
+    for. `follow` is the time that amoCRM is to be given, because a person moved the meeting in the calendar, until
+    amoCRM shows it; it was written if `is_followed`.
 
     `link_shown` is what we have written into the card's field, `announced` what the bus knows (see `standing`).
     `manager` is the user who was invited, `owner` the lead's when it was decided. `seen` is (start, minutes) as the
@@ -127,6 +128,7 @@ class MeetingState:
     dropped: Outline | None = None
     seen: tuple[datetime, int] | None = None
     follow: datetime | None = None
+    is_followed: bool = False
     held: tuple[Held, ...] = ()
     outbox: tuple[Saying, ...] = ()
     told: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from functions.shared.adapters.dynamodb.keys import Key
@@ -29,6 +29,7 @@ from tests.meet_desk import ANNA, BORIS, CLIENT_EMAIL, VERA, MeetDesk
 from tests.memory_table import MemoryTable
 
 SCHEDULES = int(os.environ.get("CONVEYOR_SCHEDULES", "400"))
+PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
 READS = frozenset({"lead", "leads", "contact", "contacts", "tasks_by_id", "users", "notes_since", "tasks_since"})
 
 
@@ -293,9 +294,10 @@ steps = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 11)), min_size=
 weathers = st.dictionaries(st.integers(1, 60), st.sampled_from(FAULTS), max_size=8)
 
 
-@settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(steps, weathers)
 def test_one_event_for_each_call_whatever_the_weather(plan: list[tuple[str, int]], faults: dict[int, str]) -> None:
+    note(f"{plan} {faults}")
     story = Story(faults)
     story.act("plan", 1)
     for what, amount in plan:

@@ -180,6 +180,14 @@ def calendar(name: str) -> Key:
     return {"pk": "CALENDAR", "sk": name}
 
 
+TELEMOST = "TELEMOST#"
+
+
+def telemost_meeting(event_id: str) -> Key:
+    """A meeting for which no calendar exists but this row."""
+    return {"pk": f"{TELEMOST}{event_id}", "sk": "STATE"}
+
+
 def moment(time: datetime) -> str:
     """UTC to the microsecond, without a zone: "…:00" is followed by "#" and so sorts before "…:00.5"."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat()

@@ -118,6 +118,7 @@ def _item_of(state: MeetingState) -> Item:
         "seen_start": text(state.seen[0]) if state.seen else None,
         "seen_minutes": state.seen[1] if state.seen else 0,
         "follow": text(state.follow),
+        "is_followed": state.is_followed,
         "held": list(map(_held_item, state.held)),
         "outbox": [{"key": s.key, "text": s.text, "at": text(s.at), "to": s.to} for s in state.outbox],
         "told": list(state.told),
@@ -171,6 +172,7 @@ def _state_from(item: Item) -> MeetingState:
         dropped=_outline_from(item.get("dropped")),
         seen=(seen, item.get("seen_minutes", 0)) if seen else None,
         follow=moment(item.get("follow")),
+        is_followed=item.get("is_followed", False),
         held=tuple(map(_held_from, item.get("held", []))),
         outbox=tuple(
             Saying(s["key"], s["text"], datetime.fromisoformat(s["at"]), s["to"]) for s in item.get("outbox", [])
