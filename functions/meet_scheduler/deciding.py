@@ -103,9 +103,10 @@ def _seen(state: MeetingState, want: Wanted, actual: Booked, department: Departm
         return state.saying(Saying(f"dropped:{state.generation}", text, now)) if is_wanted else state
     before = state.seen
     state = _with_answers(state.seeing(actual), want, actual, department, now)
-    if actual.start is None or before is None or (actual.start, actual.minutes) == before or state.wanted is None:
+    wanted = state.wanted
+    if actual.start is None or before is None or (actual.start, actual.minutes) == before or wanted is None:
         return state
-    if actual.start == state.wanted.start and actual.minutes == state.wanted.minutes:
+    if actual.start == wanted.start and actual.minutes == wanted.minutes:
         return state  # our own change, whose answer was lost
     asked = state.asked
     if want.meeting is not None and asked is not None:
@@ -113,7 +114,7 @@ def _seen(state: MeetingState, want: Wanted, actual: Booked, department: Departm
             return state
         if state.follow is not None and state.is_followed:
             state = replace(state, asked=replace(asked, start=state.follow))
-    wanted = replace(state.wanted, start=actual.start, minutes=actual.minutes)
+    wanted = replace(wanted, start=actual.start, minutes=actual.minutes)
     applied = replace(state.applied, start=actual.start, minutes=actual.minutes) if state.applied else None
     state = replace(state, wanted=wanted, applied=applied)
     if actual.start == before[0]:

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import burst, capacity, care, cold_start, fairness, intake, routing
+from tests.benchmarks import burst, capacity, care, cold_start, fairness, intake, meetings, routing
 
 os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}  # tables, not log lines
 
@@ -28,6 +28,7 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "capacity": capacity.run,
     "care": care.run,
     "intake": intake.run,
+    "meetings": meetings.run,
     "cold_start": cold_start.run,
 }
 
