@@ -62,8 +62,8 @@ class Card:
 @dataclass(frozen=True)
 class Wanted:
     """`meeting` is None unless `why` is WANTED. `at` is when amoCRM says it begins, `changed_at` when somebody last
-    touched what says so; `manager` and `owner` are user ids. `client_email` is empty where nobody is invited,
-    `client_zone` where nobody knows it."""
+    touched what says so; `manager`, `owner` (the lead's) and `responsible` (the task's) are user ids. `client_email` is
+    empty where nobody is invited, `client_zone` where nobody knows it."""
 
     why: Why
     meeting: Meeting | None = None
@@ -75,6 +75,7 @@ class Wanted:
     invitation: Invitation = Invitation.NO_CLIENT
     client_zone: str = ""
     changed_at: datetime | None = None
+    responsible: int = 0
 
 
 def task_key(subdomain: str, task_id: int) -> str:
@@ -96,7 +97,7 @@ def wanted(card: Card, state: MeetingState, department: Department, calls: Clien
     if why is Why.WANTED and not manager:
         why = Why.NO_HOST
     if why is not Why.WANTED or at is None or lead is None:
-        return Wanted(why, None, at, manager, owner, client, changed_at=changed_at)
+        return Wanted(why, None, at, manager, owner, client, changed_at=changed_at, responsible=_responsible(card))
     address, invitation = _invited(contact)
     zone = client_zone.of(lead, calls.zone_field)
     host = card.people[manager]
@@ -113,7 +114,9 @@ def wanted(card: Card, state: MeetingState, department: Department, calls: Clien
         source=card.url,
     )
     zone_name = zone.key if zone else ""
-    return Wanted(why, meeting, at, manager, owner, client, address, invitation, zone_name, changed_at)
+    return Wanted(
+        why, meeting, at, manager, owner, client, address, invitation, zone_name, changed_at, _responsible(card)
+    )
 
 
 def _asked(card: Card, department: Department, calls: ClientCalls, now: datetime) -> tuple[datetime | None, Why]:
@@ -174,19 +177,23 @@ def _moment(value: FieldValue | None) -> datetime | None:
 
 
 def _manager(card: Card, state: MeetingState) -> int:
-    """Who talks to the client: whose task it is; but if the lead has gone to somebody else since, while the task stayed
-    with him who had both, then the new owner. 0: neither is a person whom we know.
+    """Who talks to the client: whose task it is, or became since the last look; but if his lead has gone to somebody
+    else meanwhile, while the task stayed with him who had both, then the new owner. 0: neither is a person we know."""
+    owner, responsible = card.lead.responsible_user_id if card.lead else 0, _responsible(card)
+    if state.manager in card.people and responsible == state.responsible:
+        had_both = state.manager == state.owner
+        candidates = (owner if had_both and owner != state.owner else state.manager, owner)
+    else:
+        candidates = (responsible, owner)
+    return next((each for each in candidates if each in card.people), 0)
 
-    A task of the robot on somebody else's lead was made by an integration, which chose nobody: on a lead that nobody
-    owns yet it waits for the manager whom distribution chooses.
-    """
+
+def _responsible(card: Card) -> int:
+    """Whose task it is, 0 for nobody's: one of the robot on somebody else's lead was made by an integration, which
+    chose nobody. On a lead that nobody owns yet it waits for the manager whom distribution chooses."""
     owner = card.lead.responsible_user_id if card.lead else 0
     responsible = card.task.responsible_user_id if card.task else owner
-    if responsible == card.robot != owner:
-        responsible = 0
-    has_gone_on = state.owner not in (0, owner) and responsible == state.owner
-    candidates = (owner, responsible) if has_gone_on else (responsible, owner)
-    return next((each for each in candidates if each in card.people), 0)
+    return 0 if responsible == card.robot != owner else responsible
 
 
 def _invited(contact: Contact | None) -> tuple[str, Invitation]:

@@ -40,6 +40,7 @@ def decide(
         client=want.client or state.client,
         manager=want.manager,
         owner=want.owner,
+        responsible=want.responsible,
         asked_at=want.changed_at or state.asked_at,
     )
     if want.meeting is None:

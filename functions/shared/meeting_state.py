@@ -99,9 +99,10 @@ class MeetingState:
     amoCRM shows it; it was written if `is_followed`.
 
     `link_shown` is what we have written into the card's field, `announced` what the bus knows (see `standing`).
-    `manager` is the user who was invited, `owner` the lead's when it was decided. `seen` is (start, minutes) as the
-    calendar had it last. Of a stand-up, `away` says by the day (ISO) whose invitations were taken back, and `kept`
-    which of a person's edits stand. `trouble` is the class of the calendar's last final answer, empty when all is well.
+    `manager` is who was invited, `owner` the lead's and `responsible` the task's when it was decided. `seen` is
+    (start, minutes) as the calendar had it last. Of a stand-up, `away` says by the day (ISO) whose invitations were
+    taken back, and `kept` which of a person's edits stand. `trouble` is the class of the calendar's last final answer,
+    empty when all is well.
     """
 
     key: str
@@ -111,6 +112,7 @@ class MeetingState:
     task_id: int = 0
     manager: int = 0
     owner: int = 0
+    responsible: int = 0
     generation: int = 1
     event_id: str = ""
     version_seen: str = ""

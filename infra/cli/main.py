@@ -11,6 +11,7 @@ from infra.cli.events import events_app
 from infra.cli.explain import explain
 from infra.cli.hooks import hooks_app
 from infra.cli.local import local
+from infra.cli.meetings import meetings_app
 from infra.cli.merges import merges_app
 from infra.cli.plan import plan
 from infra.cli.simulate import simulate
@@ -20,6 +21,7 @@ app = typer.Typer(help="A three-level sales department for amoCRM.", no_args_is_
 app.add_typer(hooks_app, name="hooks")
 app.add_typer(merges_app, name="merges")
 app.add_typer(care_app, name="care")
+app.add_typer(meetings_app, name="meetings")
 app.add_typer(sources_app, name="sources")
 app.add_typer(events_app, name="events")
 for command in (check, plan, apply, local, simulate, explain, absent, back):

@@ -22,6 +22,8 @@ class GoogleConfig:
     calendar_url: str = "https://www.googleapis.com/calendar/v3"
     meet_url: str = "https://meet.googleapis.com/v2"
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
+    audience: str = "https://oauth2.googleapis.com/token"
+    """Whom a service account's request for a token is addressed to; not where it is sent, should that be elsewhere."""
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     attempts: int = 3
@@ -32,6 +34,11 @@ class GoogleConfig:
     rate_wait: float = 60.0
     """Rates are counted by the minute (Google Calendar API: quotas)."""
     jitter: Callable[[], float] = random.random
+
+    @classmethod
+    def at(cls, url: str) -> GoogleConfig:
+        """All of Google below one address, as the local stack has it."""
+        return cls(f"{url}/calendar/v3", f"{url}/v2", f"{url}/token")
 
     def backoff(self, attempt: int) -> float:
         """Before attempt + 1: 2^n seconds and up to one more (Google Calendar API: quotas, exponential backoff)."""

@@ -17,9 +17,11 @@ from functions.shared.runtime import Runtime
 from functions.shared.telemetry import Telemetry
 
 
-def build_google(secrets_prefix: str, runtime: Runtime, host: str, log: Telemetry) -> MeetingProvider:
+def build_google(
+    secrets_prefix: str, runtime: Runtime, host: str, log: Telemetry, config: GoogleConfig | None = None
+) -> MeetingProvider:
     """The calendar of `host`: the credential from SSM, HTTP through the runtime."""
-    config = GoogleConfig()
+    config = config or GoogleConfig()
     http = cache(partial(open_http, config, runtime.transport))
     secrets = Parameters(partial(runtime.aws, "ssm"), secrets_prefix)
     tokens = GoogleTokens(secrets, secrets_prefix, host, config, http, runtime.clock)

@@ -71,7 +71,7 @@ class GoogleTokens:
         failure = ""
         for attempt in range(1, self._config.attempts + 1):
             now = self._clock.now()
-            form = identity.form(scopes, subject or self._host, self._config.token_url, now)
+            form = identity.form(scopes, subject or self._host, self._config.audience, now)
             try:
                 response = self._http().post(self._config.token_url, data=form)
             except httpx.RequestError as error:
