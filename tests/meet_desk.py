@@ -113,8 +113,12 @@ class MeetDesk:
     # Messages
 
     def task_hook(self, task_id: int, action: str = "update") -> str:
+        """What amoCRM tells of a task; of a deleted one nothing but its id."""
         item = f"task[{action}][0]"
         fields: dict[str, object] = {"account[subdomain]": "demo", f"{item}[id]": task_id}
+        task = self.amocrm.tasks_by_id_now().get(task_id)
+        if task is not None and action != "delete":
+            fields[f"{item}[task_type]"] = task.task_type_id
         return form(fields)
 
     def lead_hook(self, lead_id: int, action: str = "update") -> str:

@@ -22,11 +22,13 @@ _LEAD_ACTIONS = ("add", "status", "responsible", "update", "delete", "restore")
 @dataclass(frozen=True)
 class TaskHint:
     """A task was set, changed or deleted. `changed_at` is when, by amoCRM's word: what lists show of before is old.
-    `sent_at` is when the last message of it came."""
+    `sent_at` is when the last message of it came. `kind` is the task's type, None where the messages do not agree:
+    tasks of other types, of which there is one for each new lead, are not even read."""
 
     sent_at: datetime
     is_gone: bool = False
     changed_at: datetime | None = None
+    kind: int | None = None
     messages: frozenset[str] = frozenset()
 
     def merged(self, other: TaskHint) -> TaskHint:
@@ -35,6 +37,7 @@ class TaskHint:
             max(self.sent_at, other.sent_at),
             self.is_gone or other.is_gone,
             max(changes, default=None),
+            self.kind if self.kind == other.kind else None,
             self.messages | other.messages,
         )
 
@@ -66,7 +69,8 @@ def _take_hook(intake: Intake, event: HookEvent, envelope: Envelope) -> None:
     if event.id is None:
         intake.ignore(f"{event.entity}_without_id")
     elif event.entity == "task" and event.action in ("add", "update", "delete"):
-        hint = TaskHint(envelope.sent_at, event.action == "delete", _changed_at(event), messages)
+        kind = as_id(event.fields.get("task_type") or event.fields.get("task_type_id"))
+        hint = TaskHint(envelope.sent_at, event.action == "delete", _changed_at(event), kind, messages)
         known = intake.tasks.get(event.id)
         intake.tasks[event.id] = known.merged(hint) if known else hint
     elif event.entity == "leads" and event.action in _LEAD_ACTIONS:

@@ -128,6 +128,12 @@ class MeetScheduler:
         known: Mapping[str, MeetingState],
         hints: dict[int, CallHint],
     ) -> Backs:
+        subdomain, kinds = run.department.subdomain, (None, run.calls.task_type)
+        told = {
+            task_id: hint
+            for task_id, hint in told.items()
+            if task_key(subdomain, task_id) in known or (hint.kind in kinds and not hint.is_gone)
+        }
         if not told:
             return {}
         try:
@@ -138,7 +144,7 @@ class MeetScheduler:
             return dict.fromkeys((message for hint in told.values() for message in hint.messages), after)
         lagging: dict[str, float | None] = {}
         for task_id, hint in told.items():
-            task, state = run.tasks.get(task_id), known.get(task_key(run.department.subdomain, task_id))
+            task, state = run.tasks.get(task_id), known.get(task_key(subdomain, task_id))
             if _lags(task, hint, self._clock.now()):
                 lagging |= dict.fromkeys(hint.messages, LISTS_LAG)
             elif state is not None or (task is not None and task.lead_id):

@@ -15,7 +15,10 @@ from tests.template.stack import build, named
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("schedule", "tick"), [("LeadsTick", "waiting-room"), ("StagesTick", "stages")])
+@pytest.mark.parametrize(
+    ("schedule", "tick"),
+    [("LeadsTick", "waiting-room"), ("StagesTick", "stages"), ("CareTick", "care"), ("MeetTick", "meetings")],
+)
 def test_the_schedule_sends_a_tick_that_the_code_understands(schedule: str, tick: str) -> None:
     written = build().of_type("AWS::Scheduler::Schedule")[schedule]["Target"]["Input"]
     sent = written.replace("<aws.scheduler.scheduled-time>", "2026-11-23T09:00:00Z")  # as EventBridge Scheduler does

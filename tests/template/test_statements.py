@@ -95,6 +95,7 @@ def test_roles_are_assumed_by_whom_the_document_says() -> None:
         *("StagesHookRole", "StagesTickRole", "QualifyRouterRole"),
         *("EventsRole", "ActivityIntakeRole"),
         *("CareHookRole", "CareTickRole", "AftercareRole"),
+        *("MeetHookRole", "MeetTickRole", "MeetRole"),
     ],
 )
 def test_a_permission_too_many_is_noticed(role: str) -> None:
@@ -124,6 +125,7 @@ def test_a_condition_left_out_is_noticed() -> None:
         ("QualifyRouterRole", "qualify_router"),
         ("ActivityIntakeRole", "activity_intake"),
         ("AftercareRole", "aftercare_triggers"),
+        ("MeetRole", "meet_scheduler"),
     ],
 )
 def test_a_function_is_granted_what_its_code_calls_and_nothing_else(role: str, package: str) -> None:
