@@ -44,6 +44,13 @@ RETRY_LATER = 60.0
 """Seconds after which a call is looked at again that could not be finished."""
 
 
+LONG = 600.0
+"""Seconds from which on a wait is the row's alone: messages of the lead would each ask again, and asking is what used
+the limits up."""
+
+WAITING = "waiting"
+"""The trouble of a row that waits so."""
+
 PASSING = (Why.LEAD_LOST, Why.LEAD_GONE, Why.NO_HOST)
 """What the lead's next hook may end: the call has to be found then."""
 
@@ -182,6 +189,8 @@ class Calls:
         now = self._clock.now()
         if before.claimed_until is not None and before.claimed_until > now:
             raise Contended("another run works on this meeting", after=(before.claimed_until - now).total_seconds())
+        if before.trouble == WAITING and before.due_at is not None and before.due_at > now:
+            return  # whatever was said meanwhile is read when its time has come
         is_resumed = before.claimed_until is not None
         actual = run.seen.get(before.key)
         if is_resumed:
@@ -202,9 +211,14 @@ class Calls:
             self._do(run, row, card, want, is_resumed)
         except (RetryLater, AmoCrmError) as error:
             after = (error.after if isinstance(error, RetryLater) else None) or RETRY_LATER
+            is_long = isinstance(error, MeetingsUnavailable) and after >= LONG
+            due_at = now + timedelta(seconds=after)
             # a claim that has run out: nobody is in the next run's way, and it looks at what this one has done
-            row.store(replace(row.state, claimed_until=now, due_at=now + timedelta(seconds=after)))
-            raise
+            left = replace(row.state, claimed_until=now, due_at=due_at, trouble=WAITING if is_long else "")
+            row.store(left)
+            if not is_long:
+                raise
+            self._telemetry.warning("calendar_waits", key=before.key, seconds=after)
 
     def _do(self, run: Run, row: Row, card: Card, want: Wanted, is_resumed: bool) -> None:
         now = self._clock.now()

@@ -17,7 +17,7 @@ from functions.meet_scheduler.stores import Stores
 from functions.shared.batch import Backs, latest
 from functions.shared.clock import Clock
 from functions.shared.crm import Task
-from functions.shared.errors import AmoCrmError, MeetingsError, NotConfigured, RetryLater
+from functions.shared.errors import AmoCrmError, MeetingRefused, MeetingsError, NotConfigured, RetryLater
 from functions.shared.inbox import Envelope
 from functions.shared.meeting_plan import ClientCalls, MeetingPlan
 from functions.shared.meeting_state import Kind, MeetingState
@@ -191,7 +191,7 @@ class MeetScheduler:
     def _interrupted(self, error: Exception) -> None:
         self._telemetry.warning("interrupted", error=type(error).__name__, detail=str(error))
         self._telemetry.count(type(error).__name__)
-        if isinstance(error, MeetingsError | NotConfigured):
+        if isinstance(error, MeetingsError | NotConfigured) and not isinstance(error, MeetingRefused):
             self._telemetry.count("CalendarRefused")
 
 
