@@ -61,13 +61,23 @@ class Calendar:
     def found(self, state: MeetingState) -> tuple[MeetingState, Booked | None]:
         """The row and its event as an earlier run, which did not come to its end, has left them: it may have booked
         without hearing so."""
-        if state.event_id or state.wanted is None:
-            return state, self.read(state)
+        if state.event_id:
+            return self._resumed(state, self.read(state))
+        if state.wanted is None:
+            return state, None
         booked = self._provider.find(meeting_id(state.key, state.generation))
         if booked is None:
             return state, None
         applied = state.wanted if booked.is_cancelled else self._standing(booked, state.wanted)
         return replace(state.seeing(booked), applied=applied), booked
+
+    def _resumed(self, state: MeetingState, booked: Booked | None) -> tuple[MeetingState, Booked | None]:
+        """Guests whom that run may have invited are ours too."""
+        if booked is None or state.applied is None or state.wanted is None:
+            return state, booked
+        shown = frozenset(map(fingerprint, booked.emails))
+        ours = state.applied.guests | (state.wanted.guests & shown)
+        return replace(state, applied=replace(state.applied, guests=ours)), booked
 
     def _cancelled(self, state: MeetingState) -> MeetingState:
         if not state.event_id:
@@ -123,7 +133,8 @@ class Calendar:
             standing = self._provider.find(state.event_id) or standing
             if standing.version != state.version_seen:
                 raise MeetingMoved("a person has changed it since it was looked at")
-            before = frozenset(email for email in standing.emails if fingerprint(email) in applied.guests)
+            known = standing.emails | meeting.emails
+            before = frozenset(email for email in known if fingerprint(email) in applied.guests)
             guests = merged_attendees(standing.attendees, before, {each.email: each for each in meeting.attendees})
             change = replace(change, attendees=guests) if guests != standing.attendees else change
         if not change:

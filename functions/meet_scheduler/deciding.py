@@ -67,8 +67,14 @@ def next_due(state: MeetingState, now: datetime) -> datetime | None:
 
 
 def _followed(state: MeetingState, want: Wanted) -> MeetingState:
-    """amoCRM has the time that it was to be given: that is no new word of it."""
-    if state.follow is None or state.asked is None or want.meeting is None or want.meeting.start != state.follow:
+    """amoCRM has the time that it was to be given, or had it when somebody changed it again: that is what it said last.
+    As long as its lists show the card as it was decided upon, nobody knows."""
+    if state.follow is None or state.asked is None or want.meeting is None:
+        return state
+    is_newer = (
+        state.is_followed and want.changed_at is not None and want.changed_at > (state.asked_at or want.changed_at)
+    )
+    if want.meeting.start != state.follow and not is_newer:
         return state
     return replace(state, asked=replace(state.asked, start=state.follow), follow=None, is_followed=False)
 

@@ -139,7 +139,8 @@ class Standups:
         standing = Booked(state.event_id, state.version_seen, state.key)
         if state.wanted.guests != state.applied.guests:
             standing = provider.find(state.event_id) or standing
-            ours = frozenset(email for email in standing.emails if fingerprint(email) in state.applied.guests)
+            known = standing.emails | meeting.emails
+            ours = frozenset(email for email in known if fingerprint(email) in state.applied.guests)
             guests = merged_attendees(standing.attendees, ours, {each.email: each for each in meeting.attendees})
             change = replace(change, attendees=guests) if guests != standing.attendees else change
         if change:

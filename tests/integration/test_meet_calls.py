@@ -234,6 +234,13 @@ class TestPeopleChangeTheCalendar:
         desk.edit_task(task, responsible_user_id=BORIS)
         assert emails(desk) == {f"user{BORIS}@firm.example", CLIENT_EMAIL, "chief@firm.example"}
 
+    def test_a_client_whom_the_manager_took_out_stays_out(self, desk):
+        task = desk.meeting_task(desk.lead(), desk.in_hours(3))
+        event = desk.event()
+        desk.calendar.edit(event.id, attendees=tuple(each for each in event.attendees if each.email != CLIENT_EMAIL))
+        desk.edit_task(task, responsible_user_id=BORIS)
+        assert emails(desk) == {f"user{BORIS}@firm.example"}
+
     def test_a_client_who_declines_is_a_task(self, desk):
         lead = desk.lead()
         desk.meeting_task(lead, desk.in_hours(3))
