@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from functions.meet_scheduler import texts
 from functions.meet_scheduler.client_calls import Invitation, Wanted
-from functions.meet_scheduler.slots import AHEAD, free_slots
+from functions.meet_scheduler.conflicts import Conflicts
 from functions.shared.department import Department
 from functions.shared.errors import MeetingGone, MeetingMoved, MeetingRefused
 from functions.shared.meeting_state import MeetingState, Outline, Saying, fingerprint
 from functions.shared.meetings import (
     Booked,
     LinkState,
-    Meeting,
     MeetingChange,
-    Span,
     meeting_id,
     merged_attendees,
 )
-from functions.shared.people import known_member
 from functions.shared.ports import MeetingProvider
 
 LINK_ATTEMPTS = 3
@@ -33,6 +30,7 @@ class Calendar:
     def __init__(self, provider: MeetingProvider, host: str) -> None:
         self._provider = provider
         self._host = host
+        self._conflicts = Conflicts(provider)
 
     def bring(self, state: MeetingState, want: Wanted, department: Department, now: datetime) -> MeetingState:
         """The row as it is when the calendar is as decided. Raises MeetingMoved if a person changed the event since it
@@ -88,7 +86,7 @@ class Calendar:
     def _booked(self, state: MeetingState, want: Wanted, department: Department, now: datetime) -> MeetingState:
         assert state.wanted is not None and want.meeting is not None
         meeting = replace(want.meeting, start=state.wanted.start, minutes=state.wanted.minutes)
-        state = self._with_conflict(state, meeting, want.manager, department, now)
+        state = self._conflicts.told(state, meeting.attendees[0].email, want.manager, department, now)
         invitation = want.invitation
         try:
             try:
@@ -126,7 +124,7 @@ class Calendar:
         standing = Booked(state.event_id, state.version_seen, state.key)
         if (wanted.start, wanted.minutes) != state.seen:
             change = replace(change, start=wanted.start, minutes=wanted.minutes, zone=meeting.zone)
-            state = self._with_conflict(state, meeting, want.manager, department, now)
+            state = self._conflicts.told(state, meeting.attendees[0].email, want.manager, department, now)
         if wanted.title != applied.title:
             change = replace(change, title=meeting.title)
         if wanted.guests != applied.guests:
@@ -166,23 +164,6 @@ class Calendar:
             return replace(state, link_state=LinkState.NONE).saying(Saying(f"no_link:{state.generation}", text, now))
         return state
 
-    def _with_conflict(
-        self, state: MeetingState, meeting: Meeting, manager: int, department: Department, now: datetime
-    ) -> MeetingState:
-        """Has the manager something else then? The meeting is booked nevertheless, as somebody chose the time."""
-        assert state.wanted is not None
-        email, here = meeting.attendees[0].email, state.wanted.span
-        busy = self._provider.busy([email], Span(min(now, here.start), here.start + AHEAD)).get(email)
-        if busy is None:
-            return state
-        others = [span for span in busy if not _is_ours(span, state)]
-        if not any(span.overlaps(here) for span in others):
-            return state
-        member = known_member(department, manager)
-        free = free_slots(member, state.wanted.minutes, others, here.start, here.start + AHEAD) if member else []
-        text = texts.say(department, "busy" if free else "busy_all_week", slots=texts.slots(department, free))
-        return state.saying(Saying(f"busy:{state.generation}:{here.start.isoformat()}:{manager}", text, now))
-
 
 _INVITED = {
     Invitation.SENT: "invited",
@@ -190,11 +171,6 @@ _INVITED = {
     Invitation.NO_EMAIL: "no_email",
     Invitation.BAD_EMAIL: "bad_email",
 }
-
-
-def _is_ours(span: Span, state: MeetingState) -> bool:
-    """The meeting itself, where it stands until now."""
-    return state.seen is not None and span == Span(state.seen[0], state.seen[0] + timedelta(minutes=state.seen[1]))
 
 
 def _dropped(state: MeetingState, department: Department, now: datetime) -> MeetingState:

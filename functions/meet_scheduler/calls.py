@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from functions.meet_scheduler import texts
 from functions.meet_scheduler.announcing import announcements
-from functions.meet_scheduler.booking import Calendar
 from functions.meet_scheduler.client_calls import Card, Wanted, Why, is_at_stage, stage_key, task_key, wanted
 from functions.meet_scheduler.deciding import TROUBLE_ENDS, decide, next_due
-from functions.meet_scheduler.fetching import Recordings
 from functions.meet_scheduler.row import Row
+from functions.meet_scheduler.run import People, Run
 from functions.meet_scheduler.stores import Stores
 from functions.meet_scheduler.telling import CardWriter, is_all_told
-from functions.shared import batch
 from functions.shared.clock import Clock
-from functions.shared.crm import Contact, Lead, Task, User
+from functions.shared.crm import Contact, Lead, Task
 from functions.shared.errors import (
     AmoCrmError,
     AmoCrmUnavailable,
@@ -32,7 +30,6 @@ from functions.shared.errors import (
 from functions.shared.limits import LEASE, READ_ALONE
 from functions.shared.meeting_plan import ClientCalls
 from functions.shared.meeting_state import Kind, MeetingState, Saying
-from functions.shared.meetings import Booked
 from functions.shared.ports import AmoCrm, EventBus
 from functions.shared.remembered import Remembered
 from functions.shared.telemetry import Telemetry
@@ -53,38 +50,6 @@ WAITING = "waiting"
 
 PASSING = (Why.LEAD_LOST, Why.LEAD_GONE, Why.NO_HOST)
 """What the lead's next hook may end: the call has to be found then."""
-
-
-@dataclass(frozen=True)
-class CallHint:
-    """Something was said of the calls of a lead: those of these tasks, and those with these keys."""
-
-    tasks: frozenset[int] = frozenset()
-    keys: frozenset[str] = frozenset()
-    messages: frozenset[str] = frozenset()
-
-    def merged(self, other: CallHint) -> CallHint:
-        return CallHint(self.tasks | other.tasks, self.keys | other.keys, self.messages | other.messages)
-
-
-@dataclass(frozen=True)
-class People:
-    """The account's active users by id; `robot` is the one whose token we hold."""
-
-    users: Mapping[int, User]
-    robot: int
-
-
-@dataclass(kw_only=True)
-class Run(batch.Run[CallHint]):
-    """By the lead. `calls` is what the department wants; `tasks` are those read already, `seen` what the calendar has
-    just told of events, by key."""
-
-    calls: ClientCalls
-    calendar: Calendar
-    recordings: Recordings
-    tasks: dict[int, Task] = field(default_factory=dict)
-    seen: Mapping[str, Booked] = field(default_factory=dict)
 
 
 class Calls:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from functions.meet_scheduler.booking import Calendar
-from functions.meet_scheduler.calls import CallHint, Calls, People, Run
+from functions.meet_scheduler.calls import Calls
 from functions.meet_scheduler.client_calls import task_key
 from functions.meet_scheduler.fetching import Recordings
 from functions.meet_scheduler.intake import Intake, TaskHint, take_in
 from functions.meet_scheduler.out_of_office import OutOfOffice
+from functions.meet_scheduler.run import CallHint, People, Run
 from functions.meet_scheduler.standups import Standups
 from functions.meet_scheduler.stores import Stores
 from functions.shared.batch import Backs, latest

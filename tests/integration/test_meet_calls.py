@@ -272,6 +272,17 @@ class TestConflicts:
         desk.edit_task(task, complete_till=desk.in_hours(3.25))
         assert "занято" not in desk.notes(lead)
 
+    def test_nor_with_itself_and_its_neighbour_in_one(self, desk):
+        """Calendars show what touches as one stretch."""
+        lead, at = desk.lead(), desk.in_hours(3)
+        task = desk.meeting_task(lead, at)
+        half = timedelta(minutes=30)
+        desk.calendar.busy_spans[f"user{ANNA}@firm.example"] = [Span(at, at + 2 * half)]
+        desk.edit_task(task, complete_till=at - half / 2)
+        assert "занято" not in desk.notes(lead)
+        desk.edit_task(task, complete_till=at + half)
+        assert "занято" in desk.notes(lead)
+
     def test_a_hidden_calendar_is_not_called_free_or_busy(self, desk):
         desk.calendar.busy_spans[f"user{ANNA}@firm.example"] = None
         lead = desk.lead()
