@@ -12,7 +12,6 @@ from functions.shared.meetings import Span
 from functions.shared.people import known_member
 from functions.shared.ports import MeetingProvider
 
-
 BEFORE = timedelta(days=1)
 """What begins so long before the call is read too: it may go on into it."""
 
