@@ -80,11 +80,11 @@ def seen(state: MeetingState, asked: Outline, actual: Booked) -> MeetingState:
         for name in _FIELDS
         if getattr(shown, name) not in (getattr(state.applied, name), getattr(asked, name), getattr(state.wanted, name))
     ]
-    values = {name: getattr(shown, name) for name in by_hand}
+    ours = state.applied.guests | (state.wanted.guests & frozenset(map(fingerprint, actual.emails)))
     return replace(
         state,
-        wanted=replace(state.wanted, **values),
-        applied=replace(state.applied, **values),
+        wanted=replace(state.wanted, **{name: getattr(shown, name) for name in by_hand}),
+        applied=replace(shown, guests=ours),
         kept=tuple(dict.fromkeys([*state.kept, *by_hand])),
     )
 

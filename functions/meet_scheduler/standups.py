@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -77,9 +78,19 @@ class Standups:
                 continue  # another tick is at it
             except (MeetingsUnavailable, MeetingsError, NotConfigured) as error:
                 self._telemetry.warning("standup_not_reconciled", key=key, error=type(error).__name__)
+                self._leave_alone(key, error)
                 trouble = error
         if trouble is not None:
             raise trouble
+
+    def _leave_alone(self, key: str, error: Exception) -> None:
+        """For an hour, or as long as the calendar asks for: a tick that asked again each time would use up what is
+        left of its limits."""
+        state = self._stores.meetings.of([key]).get(key) or MeetingState(key, Kind.STANDUP)
+        after = timedelta(seconds=error.after or 0) if isinstance(error, RetryLater) else EVERY
+        kind = type(error).__name__
+        with suppress(Contended):
+            Row(self._stores.meetings, state).store(replace(state, trouble=kind, due_at=self._clock.now() + after))
 
     def _end(self, state: MeetingState, provider: MeetingProvider) -> None:
         """The department no longer has it."""
@@ -98,6 +109,8 @@ class Standups:
         actual: Booked | None,
     ) -> None:
         now = self._clock.now()
+        if before.trouble and before.due_at is not None and before.due_at > now:
+            return
         meeting = standup_plan.wanted_standup(standup, before, department, plan, now)
         asked = outline(meeting)
         state = before
@@ -113,7 +126,7 @@ class Standups:
             return
         self._tell_of_edits(before, state)
         row = Row(self._stores.meetings, before)
-        row.store(replace(state, due_at=now + EVERY))
+        row.store(replace(state, due_at=now + EVERY, trouble=""))
         row.store(self._record(self._link(self._series(row.state, meeting, provider), provider), meeting, provider))
         row.store(self._days(row.state, standup, department, provider))
 
