@@ -26,3 +26,7 @@ class Remembered(Generic[T]):
         if self._value is None or now - self._value[1] > (self._max_age if max_age is None else max_age):
             self._value = self._read(), now
         return self._value[0]
+
+    def forget(self) -> None:
+        """The next `get` reads."""
+        self._value = None

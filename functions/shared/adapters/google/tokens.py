@@ -62,7 +62,7 @@ class GoogleTokens:
         """Another one after a 401; somebody may have stored another credential since."""
         if self._tokens.get((subject, scopes), ("", None))[0] == rejected:
             del self._tokens[subject, scopes]
-            self._identity.get(timedelta(0))
+            self._identity.forget()
         return self.token(scopes, subject)
 
     def _ask(self, identity: Identity, scopes: tuple[str, ...], subject: str) -> tuple[str, datetime]:
