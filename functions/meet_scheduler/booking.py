@@ -44,6 +44,8 @@ class Calendar:
             state = self._booked(state, want, department, now)
         elif state.applied != wanted or state.seen != (wanted.start, wanted.minutes):
             state = self._changed(state, want, department, now)
+        if state.event_id:
+            state = _booking_told(state, want, want.invitation, department, now)
         if state.event_id and want.meeting.is_recorded and state.code and not state.recording:
             space = self._provider.record(state.code)
             state = replace(state, space=space.name, recording=space.recording.value)
@@ -102,11 +104,7 @@ class Calendar:
         assert decided is not None
         applied = decided if invitation is not want.invitation else self._standing(booked, decided)
         state = replace(state.seeing(booked), applied=applied, trouble="")
-        when = texts.when(department, meeting.start, want.client_zone)
-        name = "booked" if booked.link else "booked_without_link"
-        heading = texts.say(department, name, when=when, link=booked.link)
-        text = f"{heading} {texts.say(department, _INVITED[invitation])}"
-        state = state.saying(Saying(f"booked:{state.generation}", text, now))
+        state = _booking_told(state, want, invitation, department, now)
         return self._changed(state, want, department, now) if applied != decided else state
 
     def _standing(self, booked: Booked, wanted: Outline) -> Outline:
@@ -138,7 +136,16 @@ class Calendar:
         if not change:
             return replace(state, applied=wanted)
         try:
-            booked = self._provider.change(standing, change, tell=bool(change.start or change.attendees))
+            try:
+                booked = self._provider.change(standing, change, tell=bool(change.start or change.attendees))
+            except MeetingRefused as refused:
+                if not refused.attendees or change.attendees is None:
+                    raise
+                guests = tuple(each for each in change.attendees if each.email != want.client_email)
+                change = replace(change, attendees=guests)
+                booked = self._provider.change(standing, change, tell=True)
+                key = f"bad_email:{state.generation}:{fingerprint(want.client_email)}"
+                state = state.saying(Saying(key, texts.say(department, "bad_email"), now))
         except MeetingGone:
             return _dropped(state, department, now)
         state = replace(state.seeing(booked), applied=wanted, trouble="")
@@ -171,6 +178,17 @@ _INVITED = {
     Invitation.NO_EMAIL: "no_email",
     Invitation.BAD_EMAIL: "bad_email",
 }
+
+
+def _booking_told(
+    state: MeetingState, want: Wanted, invitation: Invitation, department: Department, now: datetime
+) -> MeetingState:
+    """Once for each event; also for one that an earlier run had booked without hearing so."""
+    assert state.applied is not None
+    key = f"booked:{state.generation}"
+    when = texts.when(department, state.applied.start, want.client_zone)
+    heading = texts.say(department, "booked" if state.link else "booked_without_link", when=when, link=state.link)
+    return state.saying(Saying(key, f"{heading} {texts.say(department, _INVITED[invitation])}", now))
 
 
 def _dropped(state: MeetingState, department: Department, now: datetime) -> MeetingState:

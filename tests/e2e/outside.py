@@ -45,6 +45,7 @@ def running(logs: Path, *options: str) -> Iterator[Outside]:
         line = process.stdout.readline()
         assert line, (logs / "stderr.log").read_text()
         with Outside(json.loads(line)) as outside:
+            outside.logs = logs / "stderr.log"
             yield outside
         process.send_signal(signal.SIGTERM)
         assert process.wait(START_SECONDS) == 0
@@ -55,6 +56,8 @@ class Outside:
 
     def __init__(self, addresses: dict[str, Any]) -> None:
         self.addresses = addresses
+        self.logs = Path()
+        """What the stack and its functions have logged."""
         self.hook_url: str = addresses["hooks"]["leads"]
         self.gateway = self.hook_url.partition("/hooks/")[0]
         self._http = httpx.Client(timeout=60, trust_env=False)

@@ -142,3 +142,12 @@ def test_a_revoked_credential_is_told_and_mended(firm: Outside) -> None:
     assert notes(firm, lead_id).count("отвечает отказом") == 1
     assert all(counts["dlq"] == 0 for counts in firm.queues().values())
     settle(firm)
+
+
+def test_nothing_of_all_that_names_anybody_in_the_logs(firm: Outside) -> None:
+    """After whatever the tests of this file have done, refusals and revoked credentials included."""
+    logged = firm.logs.read_text(encoding="utf-8")
+    assert "calendar_refused" in logged
+    tokens = [firm.addresses["google"]["token"], firm.addresses["amocrm"]["token"], "ya29.", "BEGIN PRIVATE KEY"]
+    secrets = [CLIENT, DINA, "@firm.example", "@mail.ru", "Иван Петров", "meet.google.com", *tokens]
+    assert [secret for secret in secrets if secret in logged] == []

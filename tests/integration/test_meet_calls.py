@@ -338,6 +338,20 @@ class TestBadInput:
         assert emails(desk) == {f"user{ANNA}@firm.example"}
         assert "E-mail контакта с ошибкой" in desk.notes(lead)
 
+    def test_an_address_that_is_refused_later(self, desk):
+        client = desk.client()
+        lead = desk.lead(client=client)
+        task = desk.meeting_task(lead, desk.in_hours(3))
+        desk.calendar.refuses = {"petr@mail.ru"}
+        desk.clock.advance(60)
+        desk.amocrm.human_edits_contact(client.id, emails=("petr@mail.ru",))
+        desk.tell(desk.contact_hook(client.id))
+        assert emails(desk) == {f"user{ANNA}@firm.example"}
+        assert "E-mail контакта с ошибкой" in desk.notes(lead)
+        desk.edit_task(task, complete_till=desk.in_hours(5))
+        assert desk.event().start == desk.in_hours(5)
+        assert "не попала в календарь" not in desk.notes(lead)
+
     def test_an_address_without_an_at(self, desk):
         lead = desk.lead(client=desk.client("ivan.mail.ru"))
         desk.meeting_task(lead, desk.in_hours(3))

@@ -269,6 +269,7 @@ class Story:
                 (event,) = [event for event in ahead if event.key == key]
                 assert event.start == current.complete_till, "the card and the calendar differ"
                 assert len([e for e in event.emails if e.startswith("user")]) == 1, "one manager"
+                assert any(event.link in note.text for note in desk.amocrm.notes), "the card does not say so"
             elif not is_asked:
                 assert per_key[key] == 0, "a call that nobody wants"
         self._check_words()
