@@ -145,7 +145,12 @@ class MemoryCalendar:
 
     def renew_link(self, booked: Booked, attempt: int) -> Booked:
         self._begin("renew_link")
-        renewed = self._put(replace(self.events[booked.id], **self._link(booked.id)))
+        standing = self.events[booked.id]
+        if standing.is_cancelled:
+            raise MeetingGone(booked.id)
+        if standing.version != booked.version:
+            raise MeetingMoved(booked.id)
+        renewed = self._put(replace(standing, **self._link(booked.id)))
         self.after("renew_link")
         return renewed
 

@@ -172,7 +172,10 @@ class Standups:
         if booked is None or booked.is_cancelled:
             return replace(state, looked_at=None)
         if booked.link_state is LinkState.FAILED and state.link_attempts < LINK_ATTEMPTS:
-            booked = provider.renew_link(booked, state.link_attempts + 1)
+            try:
+                booked = provider.renew_link(booked, state.link_attempts + 1)
+            except (MeetingMoved, MeetingGone):
+                return replace(state, looked_at=None)  # a person was faster: it is read at the next tick
             state = replace(state, link_attempts=state.link_attempts + 1)
         return state.seeing(booked)
 

@@ -129,6 +129,16 @@ def test_an_event_that_is_not_seen_at_once_is_waited_for(desk):
     assert port.book(CALL, 1).key == CALL.key
 
 
+def test_an_event_that_is_not_seen_at_once_is_changed_and_cancelled(desk):
+    port = desk.adapter()
+    desk.world.switch(hidden_after_create=2.5)
+    gone = port.book(CALL, 1)
+    port.cancel(gone.id, tell=True)
+    assert port.find(gone.id).is_cancelled
+    moved = port.book(replace(CALL, key="firm:call:2"), 1)
+    assert port.change(moved, MeetingChange(title="Иначе"), tell=False).title == "Иначе"
+
+
 def test_limits_by_the_minute_and_by_invitations(desk):
     port = desk.adapter()
     desk.world.switch(per_user_per_minute=3)

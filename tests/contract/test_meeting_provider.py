@@ -242,6 +242,20 @@ def test_a_recording_of_the_call_and_of_no_other(bench):
     assert bench.port.conferences(space.name, Span(AT + timedelta(days=1), AT + timedelta(days=2))) == ()
 
 
+def test_a_call_that_people_began_long_before_is_found_while_it_touches_the_time(bench):
+    booked = bench.port.book(CALL, 1)
+    space = bench.port.record(booked.code)
+    began = AT - timedelta(hours=2)
+    if bench.is_memory:
+        bench.people.hold(booked, began, 150)
+    else:
+        bench.people.meet_there(booked.id, began, 150)
+    bench.clock.moment = AT + timedelta(hours=1)
+    (held,) = bench.port.conferences(space.name, Span(AT, AT + timedelta(hours=4)))
+    assert (held.started_at, held.ended_at) == (began, AT + timedelta(minutes=30))
+    assert bench.port.conferences(space.name, Span(AT + timedelta(minutes=30), AT + timedelta(hours=4))) == ()
+
+
 def test_a_link_that_is_pending_comes_later(bench):
     if bench.is_memory:
         bench.people.gives_links = LinkState.PENDING
@@ -270,6 +284,11 @@ def test_a_link_that_failed_is_asked_for_again(bench):
     renewed = bench.port.renew_link(booked, 1)
     assert renewed.link_state is LinkState.READY
     assert len(bench.words()) == 1
+    with pytest.raises(MeetingMoved):
+        bench.port.renew_link(booked, 2)
+    bench.port.cancel(booked.id, tell=False)
+    with pytest.raises((MeetingGone, MeetingMoved)):
+        bench.port.renew_link(renewed, 2)
 
 
 def test_who_is_out_of_office(bench, request):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,6 +12,12 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from functions.shared.adapters.google.gateway import HttpGoogle, build_google
 from functions.shared.adapters.google.identity import OAUTH, SERVICE_ACCOUNT
@@ -227,6 +234,54 @@ def test_a_missing_right_to_record_is_no_obstacle(google):
         assert google.adapter().record("abc-defg-hij").recording is RecordingState.REFUSED
 
 
+# --- what may not be seen yet --------------------------------------------------------------------------------
+
+NOT_FOUND = calendar_error(404, "notFound", "Not Found")
+
+
+def test_an_event_that_is_not_seen_yet_is_not_called_missing(google):
+    google.answers = [NOT_FOUND, NOT_FOUND, httpx.Response(200, json=event())]
+    assert google.adapter().find("e") is not None
+    assert google.clock.slept >= 3
+
+
+def test_an_event_that_is_not_seen_yet_is_changed(google):
+    google.answers = [NOT_FOUND, httpx.Response(200, json=event())]
+    changed = google.adapter().change(Booked("e", '"7"', CALL.key), MeetingChange(title="x"), tell=True)
+    assert changed.key == CALL.key
+
+
+def test_an_event_that_is_not_seen_yet_is_cancelled_all_the_same(google):
+    google.answers = [NOT_FOUND, httpx.Response(204)]
+    google.adapter().cancel("e", tell=True)
+    assert [request.method for request in google.requests] == ["DELETE", "DELETE"]
+
+
+def test_a_taken_id_whose_event_is_not_shown_is_no_deletion(google):
+    google.answers = [calendar_error(409, "duplicate"), NOT_FOUND]
+    with pytest.raises(MeetingsUnavailable):
+        google.adapter().book(CALL, 1)
+
+
+def test_a_space_that_is_not_seen_yet_is_told_to_record(google):
+    missing = httpx.Response(404, json={"error": {"code": 404, "message": "…", "status": "NOT_FOUND"}})
+    google.answers = [missing, httpx.Response(200, json={"name": "spaces/x"}), httpx.Response(200, json={})]
+    assert google.adapter().record("abc-defg-hij").recording is RecordingState.ON
+
+
+# --- what is logged ------------------------------------------------------------------------------------------
+
+
+def test_addresses_with_names_of_people_in_them_are_not_logged(google, caplog):
+    """httpx logs each URL at INFO, and whoever's calendar is read stands in it."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    caplog.set_level(logging.INFO)
+    google.answers = [httpx.Response(200, json={"items": []})]
+    google.adapter().away("anna@firm.example", SPAN)
+    assert "anna" not in caplog.text
+
+
 # --- tokens --------------------------------------------------------------------------------------------------
 
 
@@ -287,6 +342,14 @@ def test_a_credential_that_is_none_is_told_without_its_value(google, secrets, wo
     with pytest.raises(NotConfigured, match=words) as told:
         google.adapter().find("e")
     assert "secret!" not in str(told.value)
+
+
+def test_a_key_with_a_password_is_no_key(google):
+    plain = load_pem_private_key(_key()["private_key"].encode(), password=None)
+    locked = plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))
+    google.ssm.values = {f"{PREFIX}/{SERVICE_ACCOUNT}": json.dumps(_key() | {"private_key": locked.decode()})}
+    with pytest.raises(NotConfigured, match="no key in PEM"):
+        google.adapter().find("e")
 
 
 def test_a_token_is_kept_until_shortly_before_its_end(google):
@@ -378,7 +441,7 @@ FOREIGN = Recurrence(frozenset())
         ),
         (["RRULE:FREQ=WEEKLY;BYDAY=MO", "EXDATE:rubbish"], MONDAYS),
     ],
-    ids=str,
+    ids=lambda each: "; ".join(each) if isinstance(each, list) else "",
 )
 def test_rules_that_people_have_edited_are_read_and_not_taken_for_ours(lines, expected):
     assert recurrence_from(lines, "Europe/Moscow") == expected
@@ -397,8 +460,9 @@ def test_events_that_lack_something_are_read():
     read = booked_from(event(attendees=guests))
     assert [(each.email, each.answer) for each in read.attendees] == [
         ("a@x.ru", Answer.NONE),
+        ("room@x.ru", Answer.NONE),
         ("b@x.ru", Answer.DECLINED),
-    ]
+    ], "a room that a person has booked is a guest like others: a PATCH without it would give it back"
 
 
 @pytest.mark.parametrize(
@@ -429,6 +493,23 @@ def test_a_list_is_read_to_its_last_page_and_an_old_token_begins_anew(google):
     assert queries[0]["syncToken"] == ["t1"]
     assert "timeMin" in queries[1] and "syncToken" not in queries[1]
     assert queries[2]["pageToken"] == ["p2"]
+
+
+@pytest.mark.parametrize(("status", "reason"), [(410, "fullSyncRequired"), (400, "invalid")])
+def test_a_token_of_another_calendar_or_time_begins_anew(google, status, reason):
+    google.answers = [
+        calendar_error(status, reason, "Invalid sync token value."),
+        httpx.Response(200, json={"items": [event()], "nextSyncToken": "t2"}),
+    ]
+    changes = google.adapter().changes("of the host before")
+    assert (changes.is_all, changes.token, len(changes.booked)) == (True, "t2", 1)
+
+
+def test_days_of_series_that_are_not_ours_are_left_out(google):
+    day = {"recurringEventId": "s", "extendedProperties": None}
+    events = [event(id="s_20261124T120000Z", **day), event(id="s_20261125T120000Z", status="cancelled", **day)]
+    google.answers = [httpx.Response(200, json={"items": events, "nextSyncToken": "t2"})]
+    assert [each.id for each in google.adapter().changes("t1").booked] == ["s_20261125T120000Z"]
 
 
 def test_many_calendars_and_months_are_asked_for_in_parts(google):

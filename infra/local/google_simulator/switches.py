@@ -48,7 +48,7 @@ class GoogleSwitches:
     error_share: float = 0.0
     """503 backendError; writes are not done then."""
     hidden_after_create: float = 0.0
-    """A new event is not found for so long, though its id is taken."""
+    """A new event is not found for so long, neither to be read nor to be changed, though its id is taken."""
     down: bool = False
 
     # Recordings

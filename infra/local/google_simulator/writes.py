@@ -118,6 +118,8 @@ class Writes:
             if any(each.id == event_id for each in self._world.invited(self._calendar)):
                 raise problems.not_organizer()
             raise problems.not_found()
+        if event.visible_from is not None and self._world.now() < event.visible_from:
+            raise problems.not_found()
         if event.is_deleted:
             if not (revive and self._world.switches.revives_tombstones):
                 raise problems.deleted()

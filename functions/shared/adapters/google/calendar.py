@@ -17,6 +17,7 @@ from functions.shared.errors import (
     MeetingsError,
     MeetingsForbidden,
     MeetingsUnauthorized,
+    MeetingsUnavailable,
 )
 from functions.shared.meetings import Booked, CalendarChanges, LinkState, Meeting, MeetingChange, Span, meeting_id
 
@@ -26,9 +27,6 @@ NO_CONFERENCE = "Invalid conference type value."
 CALENDARS_AT_ONCE = 50
 LONGEST_SPAN = timedelta(days=90)
 """Limits of freeBusy (Google Calendar API: freebusy.query)."""
-
-JUST_MADE = 3
-"""Looks for an event that was there a moment ago: it may not be seen everywhere at once."""
 
 _WITH_LINK = ("conferenceDataVersion", "1")
 
@@ -61,7 +59,7 @@ class GoogleCalendar:
 
     def find(self, event_id: str) -> Booked | None:
         try:
-            return booked_from(self._rest.call("GET", self._event(event_id), CALENDAR_SCOPES))
+            return booked_from(self._rest.call_made("GET", self._event(event_id), CALENDAR_SCOPES))
         except Refusal as refusal:
             if refusal.status in (404, 410):
                 return None
@@ -77,18 +75,18 @@ class GoogleCalendar:
     def cancel(self, event_id: str, *, tell: bool) -> None:
         query = [("sendUpdates", "all" if tell else "none")]
         try:
-            self._rest.call("DELETE", self._event(event_id), CALENDAR_SCOPES, query=query)
+            self._rest.call_made("DELETE", self._event(event_id), CALENDAR_SCOPES, query=query)
         except Refusal as refusal:
             if refusal.status not in (404, 410):
                 raise _refused(refusal) from refusal
 
     def changes(self, since: str | None) -> CalendarChanges:
-        """A token that is too old means: all that lies ahead, anew."""
+        """A token that is too old, or of the calendar of another host, means: all that lies ahead, anew."""
         if since is not None:
             try:
                 return self._listed([("syncToken", since)], is_all=False)
             except Refusal as refusal:
-                if refusal.status != 410:
+                if refusal.status not in (400, 410):
                     raise _refused(refusal) from refusal
         begin = _text(self._rest.clock.now() - timedelta(days=1))
         try:
@@ -125,7 +123,7 @@ class GoogleCalendar:
         return tuple(Span(each.start, each.start + timedelta(minutes=each.minutes)) for each in found if each.start)
 
     def _insert(self, meeting: Meeting, event_id: str, *, with_conference: bool) -> Booked:
-        """The event under this id, made now or before. Raises Refusal."""
+        """The event under this id, made now or before. Raises Refusal, MeetingsUnavailable."""
         body = event_of(meeting, event_id, with_conference=with_conference)
         query: Query = [("sendUpdates", "all"), *([_WITH_LINK] if with_conference else [])]
         try:
@@ -133,15 +131,14 @@ class GoogleCalendar:
         except Refusal as refusal:
             if refusal.status != 409:
                 raise
-        for _ in range(JUST_MADE):
-            if found := self.find(event_id):
-                return found
-            self._rest.clock.sleep(1.0)
-        raise MeetingGone(f"Google says that the event of {meeting.key} exists, and does not show it")
+        found = self.find(event_id)
+        if found is None:
+            raise MeetingsUnavailable(f"Google says that the event of {meeting.key} exists, and does not show it yet")
+        return found
 
     def _patch(self, booked: Booked, body: Json, query: Query) -> Booked:
         try:
-            changed = self._rest.call(
+            changed = self._rest.call_made(
                 "PATCH", self._event(booked.id), CALENDAR_SCOPES, query=query, body=body, version=booked.version
             )
         except Refusal as refusal:
@@ -161,7 +158,8 @@ class GoogleCalendar:
             )
             booked += [booked_from(event) for event in answer.get("items") or []]
             if "nextPageToken" not in answer:
-                ours = tuple(each for each in booked if each.key or each.series)
+                # of a deleted day of a series nothing says whose it is
+                ours = tuple(each for each in booked if each.key or (each.series and each.is_cancelled))
                 return CalendarChanges(ours, str(answer.get("nextSyncToken") or ""), is_all)
             page = [("pageToken", str(answer["nextPageToken"]))]
 

@@ -78,7 +78,7 @@ class ServiceAccount:
 
         try:
             key = load_pem_private_key(self.private_key.encode(), password=None)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # TypeError: it is encrypted with a password
             raise NotConfigured(
                 f"private_key of {SERVICE_ACCOUNT} is no key in PEM: {_again(SERVICE_ACCOUNT)}"
             ) from error

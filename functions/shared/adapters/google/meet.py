@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +13,9 @@ from functions.shared.errors import MeetingsForbidden, MeetingsUnauthorized
 from functions.shared.meetings import Conference, Recording, RecordingState, Space, Span
 
 _MASK = "config.artifactConfig.recordingConfig.autoRecordingGeneration"
+
+LONGEST = timedelta(hours=24)
+"""No call lasts longer (Google Workspace: limits of Meet)."""
 
 
 class GoogleMeet:
@@ -24,7 +27,8 @@ class GoogleMeet:
         the licence there is no recording, and a meeting nevertheless."""
         name = ""
         try:
-            name = str(self._call("GET", f"spaces/{quote(code, safe='')}").get("name") or "")
+            url = f"{self._rest.config.meet_url}/spaces/{quote(code, safe='')}"
+            name = str(self._rest.call_made("GET", url, MEET_SCOPES).get("name") or "")
             config = {"artifactConfig": {"recordingConfig": {"autoRecordingGeneration": "ON"}}}
             self._call("PATCH", name, query=[("updateMask", _MASK)], body={"config": config})
         except (Refusal, MeetingsForbidden, MeetingsUnauthorized):
@@ -33,10 +37,11 @@ class GoogleMeet:
 
     def conferences(self, space: str, span: Span) -> tuple[Conference, ...]:
         field = "space.name" if space.startswith("spaces/") else "space.meeting_code"
-        wanted = f'{field}="{space}" AND start_time>="{_text(span.start)}" AND start_time<="{_text(span.end)}"'
+        since, until = _text(span.start - LONGEST), _text(span.end)
+        wanted = f'{field}="{space}" AND start_time>="{since}" AND start_time<="{until}"'
         try:
             records = list(self._pages("conferenceRecords", "conferenceRecords", [("filter", wanted)]))
-            found = [self._conference(record) for record in records]
+            found = [self._conference(record) for record in records if _touches(record, span)]
         except Refusal as refusal:
             raise MeetingsForbidden(f"Google Meet: {refusal}") from refusal
         return tuple(sorted(found, key=lambda conference: conference.started_at))
@@ -64,6 +69,11 @@ class GoogleMeet:
     def _call(self, method: str, path: str, *, query: Query = (), body: Json | None = None) -> Json:
         url = f"{self._rest.config.meet_url}/{path}"
         return self._rest.call(method, url, MEET_SCOPES, query=query, body=body)
+
+
+def _touches(record: Json, span: Span) -> bool:
+    ended = record.get("endTime")
+    return _moment(record["startTime"]) < span.end and (not ended or _moment(ended) > span.start)
 
 
 def _recording(row: dict[str, Any]) -> Recording:

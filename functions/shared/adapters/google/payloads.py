@@ -88,7 +88,7 @@ def booked_from(event: Mapping[str, Any]) -> Booked:
         start=start,
         minutes=round((end - start) / timedelta(minutes=1)) if start and end else 0,
         zone=zone,
-        attendees=tuple(_attendee_from(each) for each in event.get("attendees") or [] if not each.get("resource")),
+        attendees=tuple(_attendee_from(each) for each in event.get("attendees") or []),
         recurrence=recurrence_from(event.get("recurrence") or [], zone),
         is_cancelled=event.get("status") == "cancelled",
         link=link,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,9 @@ def open_http(config: GoogleConfig, transport: httpx.BaseTransport | None) -> ht
     """The connection pool of a process. Redirects are not followed: they would carry the token to another host."""
     import httpx
 
+    for chatty in ("httpx", "httpcore"):
+        # At INFO each request is logged with its URL, and whose calendar is read stands in it.
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return httpx.Client(
         timeout=httpx.Timeout(config.read_timeout, connect=config.connect_timeout),
         limits=httpx.Limits(max_connections=4),
@@ -95,6 +99,18 @@ class GoogleRest:
                 return _json(answer)
             failure = self._failure(_refusal(answer))
         raise MeetingsUnavailable(f"Google: {failure}", after=self.config.rate_wait)
+
+    def call_made(self, method: str, url: str, scopes: tuple[str, ...], **request: Any) -> Json:
+        """As `call`, of what may have been made a moment ago: it is not seen everywhere at once, so a 404 counts only
+        when it is said again (Google Calendar API: errors, 404). Raises the same."""
+        for attempt in range(1, self.config.attempts):
+            try:
+                return self.call(method, url, scopes, **request)
+            except Refusal as refusal:
+                if refusal.status != 404:
+                    raise
+            self.clock.sleep(self.config.backoff(attempt))
+        return self.call(method, url, scopes, **request)
 
     def _answer(
         self,
