@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 import httpx
 
@@ -20,23 +19,9 @@ from infra.local.google_simulator.hands import Hands
 from infra.local.google_simulator.world import GoogleWorld
 from infra.local.network import Internet
 from tests.fakes import MemoryTelemetry
+from tests.google_wire import HOST, PREFIX, ROBOT, FakeSsm
 
-HOST = "meet@firm.example"
-ROBOT = "robot@project.iam.gserviceaccount.com"
-PREFIX = "/conveyor/test"
 ALL_SCOPES = (*CALENDAR_SCOPES, *MEET_SCOPES, *AWAY_SCOPES)
-
-
-@dataclass
-class FakeSsm:
-    """The parameters by path."""
-
-    values: dict[str, str] = field(default_factory=dict)
-
-    def get_parameters(self, **request: Any) -> dict[str, Any]:
-        assert request["WithDecryption"]
-        names = [name for name in request["Names"] if name in self.values]
-        return {"Parameters": [{"Name": name, "Value": self.values[name]} for name in names]}
 
 
 @dataclass

@@ -26,12 +26,15 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Attendee:
-    """Who is invited; `email` is lower-case. `comment` is what he wrote beside his answer."""
+    """Who is invited; `email` is lower-case. `comment` is what he wrote beside his answer, `companions` how many he
+    brings, `is_optional` what the person who invited him marked him as."""
 
     email: str = field(repr=False)
     name: str = field(default="", repr=False)
     answer: Answer = Answer.NONE
     comment: str = field(default="", repr=False)
+    is_optional: bool = False
+    companions: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -19,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from functions.shared.adapters.google.gateway import HttpGoogle, build_google
+from functions.shared.adapters.google.gateway import build_google
 from functions.shared.adapters.google.identity import OAUTH, SERVICE_ACCOUNT
 from functions.shared.adapters.google.payloads import booked_from, recurrence_from
 from functions.shared.errors import (
@@ -33,10 +31,8 @@ from functions.shared.errors import (
 )
 from functions.shared.meetings import (
     Answer,
-    Attendee,
     Booked,
     LinkState,
-    Meeting,
     MeetingChange,
     RecordingState,
     Recurrence,
@@ -44,56 +40,20 @@ from functions.shared.meetings import (
     meeting_id,
 )
 from functions.shared.runtime import Runtime
-from tests.fakes import ManualClock, MemoryTelemetry
-from tests.google_support import PREFIX, FakeSsm, GoogleDesk
-
-AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-MOSCOW = ZoneInfo("Europe/Moscow")
-CALL = Meeting("firm:call:1", "Созвон", AT, 30, MOSCOW, (Attendee("anna@firm.example"), Attendee("ivan@mail.ru")))
-CONSENT = json.dumps({"client_id": "c", "client_secret": "s", "refresh_token": "r"})
-TOKEN = {"access_token": "ya29.x", "expires_in": 3599, "token_type": "Bearer"}
-SPAN = Span(AT, AT + timedelta(hours=1))
-
-
-def calendar_error(status: int, reason: str, message: str = "", domain: str = "global") -> httpx.Response:
-    error = {"domain": domain, "reason": reason, "message": message}
-    return httpx.Response(status, json={"error": {"errors": [error], "code": status, "message": message}})
-
-
-def scope_error() -> httpx.Response:
-    """The front end's shape (Google Calendar API: scopes)."""
-    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
-    errors = [{"message": "Insufficient Permission", "domain": "global", "reason": "insufficientPermissions"}]
-    error = {"code": 403, "errors": errors, "status": "PERMISSION_DENIED", "details": [info], "message": "scopes"}
-    return httpx.Response(403, json={"error": error})
-
-
-class Google:
-    """Answers as the test says; tokens are given unless it says otherwise."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.ssm = FakeSsm({f"{PREFIX}/{OAUTH}": CONSENT})
-        self.requests: list[httpx.Request] = []
-        self.tokens: list[httpx.Request] = []
-        self.token_answers: list[httpx.Response] = []
-        self.answers: list[httpx.Response | Exception] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if request.url.host == "oauth2.googleapis.com":
-            self.tokens.append(request)
-            return self.token_answers.pop(0) if self.token_answers else httpx.Response(200, json=TOKEN)
-        self.requests.append(request)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def adapter(self, host: str = "meet@firm.example") -> HttpGoogle:
-        runtime = Runtime(clock=self.clock, aws=lambda name: self.ssm, transport=httpx.MockTransport(self))
-        found = build_google(PREFIX, runtime, host, MemoryTelemetry())
-        assert isinstance(found, HttpGoogle)
-        return found
+from tests.fakes import MemoryTelemetry
+from tests.google_wire import (
+    AT,
+    CALL,
+    CONSENT,
+    MOSCOW,
+    PREFIX,
+    SPAN,
+    Google,
+    calendar_error,
+    event,
+    scope_error,
+    service_account,
+)
 
 
 @pytest.fixture
@@ -316,7 +276,7 @@ def test_a_dead_consent_says_what_to_do(google, status, error, description, word
     ],
 )
 def test_a_service_account_that_may_not_says_what_to_do(google, status, error, description, words):
-    google.ssm.values = {f"{PREFIX}/{SERVICE_ACCOUNT}": json.dumps(_key())}
+    google.ssm.values = {f"{PREFIX}/{SERVICE_ACCOUNT}": json.dumps(service_account())}
     google.token_answers = [httpx.Response(status, json={"error": error, "error_description": description})]
     with pytest.raises(MeetingsUnauthorized, match=words):
         google.adapter().find("e")
@@ -345,9 +305,11 @@ def test_a_credential_that_is_none_is_told_without_its_value(google, secrets, wo
 
 
 def test_a_key_with_a_password_is_no_key(google):
-    plain = load_pem_private_key(_key()["private_key"].encode(), password=None)
+    plain = load_pem_private_key(service_account()["private_key"].encode(), password=None)
     locked = plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))
-    google.ssm.values = {f"{PREFIX}/{SERVICE_ACCOUNT}": json.dumps(_key() | {"private_key": locked.decode()})}
+    google.ssm.values = {
+        f"{PREFIX}/{SERVICE_ACCOUNT}": json.dumps(service_account() | {"private_key": locked.decode()})
+    }
     with pytest.raises(NotConfigured, match="no key in PEM"):
         google.adapter().find("e")
 
@@ -394,21 +356,6 @@ def test_a_token_endpoint_that_is_down_is_asked_again(google):
 
 
 # --- reading -------------------------------------------------------------------------------------------------
-
-
-def event(**changes: Any) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "id": meeting_id(CALL.key, 1),
-        "etag": '"8"',
-        "status": "confirmed",
-        "summary": "Созвон",
-        "start": {"dateTime": "2026-11-24T15:00:00+03:00", "timeZone": "Europe/Moscow"},
-        "end": {"dateTime": "2026-11-24T15:30:00+03:00", "timeZone": "Europe/Moscow"},
-        "extendedProperties": {"private": {"conveyorKey": CALL.key}},
-        "hangoutLink": "https://meet.google.com/abc-defg-hij",
-        "conferenceData": {"conferenceId": "abc-defg-hij"},
-    }
-    return {name: value for name, value in (body | changes).items() if value is not None}
 
 
 MONDAYS = Recurrence(frozenset({0}))
@@ -538,8 +485,3 @@ def test_many_calendars_and_months_are_asked_for_in_parts(google):
     assert len(asked) == 2 * 3
     assert found["u7@x.ru"] is None
     assert found["u8@x.ru"] == ()
-
-
-def _key() -> dict[str, Any]:
-    """As a firm downloads it; the simulator's."""
-    return dict(GoogleDesk(ManualClock(), "service_account").credential)

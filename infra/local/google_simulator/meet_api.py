@@ -64,10 +64,10 @@ def recordings(record_id: str) -> Response:
 
 
 def _page(key: str, found: list[Json], usual: int) -> Response:
-    size = min(int(request.args.get("pageSize") or usual), LARGE)
-    token = request.args.get("pageToken", "")
-    if (token and not token.isdigit()) or size < 1:
+    wanted, token = request.args.get("pageSize") or str(usual), request.args.get("pageToken", "")
+    if (token and not token.isdecimal()) or not wanted.isdecimal() or int(wanted) < 1:
         raise problems.meet(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+    size = min(int(wanted), LARGE)
     first = int(token or 0)
     body: Json = {key: found[first : first + size]} if found else {}
     if first + size < len(found):

@@ -14,10 +14,6 @@ class Refused(Exception):
         self.body = body
 
 
-class NoAnswer(Exception):
-    """The connection breaks."""
-
-
 def calendar(status: int, domain: str, reason: str, message: str, **where: str) -> Refused:
     """Calendar API: errors. `where` is locationType and location."""
     error = {"domain": domain, "reason": reason, "message": message, **where}

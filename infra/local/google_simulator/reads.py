@@ -21,7 +21,7 @@ BEGIN = datetime(1990, 1, 1, tzinfo=UTC)
 END = datetime(2200, 1, 1, tzinfo=UTC)
 MOST = 2500
 CALENDARS = 50
-LONGEST = timedelta(days=93)
+LONGEST = timedelta(days=90)
 """Of a freeBusy query: about three months."""
 
 
@@ -51,6 +51,7 @@ class Reads:
         if series is None:
             raise problems.not_found()
         since, until = self._span(query)
+        until = min(until, max(since, self._world.now()) + times.FAR)
         days = list(expanded(self._world, series, since, until)) if series.is_series else []
         if "originalStart" in query:
             wanted = times.moment_of({"dateTime": query["originalStart"][0]}, self._zone, "start")
@@ -93,9 +94,10 @@ class Reads:
 
     def _page(self, found: list[Event], query: Query, origin: tuple[str, Any]) -> Json:
         """The sync token stands on the last page alone."""
-        size = min(int(_one(query, "maxResults") or 250), MOST)
-        if size < 1:
+        wanted = _one(query, "maxResults") or "250"
+        if not wanted.isdecimal() or int(wanted) < 1:
             raise problems.invalid("Invalid value for: maxResults")
+        size = min(int(wanted), MOST)
         first, known = 0, self._world.last_change
         if "pageToken" in query:
             kind, _, rest = query["pageToken"][0].partition(":")
@@ -127,7 +129,8 @@ class Reads:
                 yield from expanded(self._world, event, since, until)
             elif event.is_series:
                 begin = max(since, times.span_of(event, self._zone)[0] - timedelta(days=1))
-                if event.is_deleted or next(expanded(self._world, event, begin, until), None):
+                end = min(until, begin + times.FAR)
+                if event.is_deleted or next(expanded(self._world, event, begin, end), None):
                     yield event
             elif not (event.series and single):
                 begin, end = times.span_of(event, self._zone)

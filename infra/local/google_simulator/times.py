@@ -14,7 +14,7 @@ from infra.local.google_simulator import problems
 from infra.local.google_simulator.model import Event, Json
 
 FAR = timedelta(days=3 * 365)
-"""How far a series without an end is looked at."""
+"""How far ahead a series without an end is looked at."""
 
 
 def zone_of(name: str, label: str) -> ZoneInfo:
@@ -84,7 +84,7 @@ def originals(event: Event, default_zone: str, since: datetime, until: datetime)
     rules = _rules(event.body["recurrence"], first, zone)
     day = timedelta(days=1)
     begin = max(since, first).astimezone(zone).replace(tzinfo=None) - day
-    end = min(until, first + FAR).astimezone(zone).replace(tzinfo=None) + day
+    end = until.astimezone(zone).replace(tzinfo=None) + day
     for naive in rules.between(begin, end, inc=True):
         moment = naive.replace(tzinfo=zone).astimezone(UTC)
         if since <= moment < until:

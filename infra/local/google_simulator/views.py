@@ -79,6 +79,11 @@ def expanded(world: GoogleWorld, event: Event, since: datetime, until: datetime)
         begin, finish = times.span_of(instance, zone)
         if begin < until and finish > since:
             yield instance
+    for original, instance in changed.items():  # planned for another time, and moved to this one
+        begin, finish = times.span_of(instance, zone)
+        is_planned = any(times.originals(event, zone, original, original + timedelta(seconds=1)))
+        if is_planned and begin < until and finish > since:
+            yield instance
 
 
 def exceptions(world: GoogleWorld, event: Event) -> dict[datetime, Event]:

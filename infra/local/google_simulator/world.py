@@ -78,7 +78,7 @@ class GoogleWorld:
     def forget_sync_tokens(self) -> None:
         """All sync tokens given until now are too old."""
         with self.lock:
-            self.oldest_sync = self._changes + 1
+            self.oldest_sync = self.next_change()
 
     # People and their credentials
 

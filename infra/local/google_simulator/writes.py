@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from copy import deepcopy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from infra.local.google_simulator import conferences, problems, times
@@ -133,12 +133,15 @@ class Writes:
         if series is None or "_" not in event_id or not series.is_series:
             return None
         first = times.moment_of(series.body["start"], self._zone, "start")
-        for original in times.originals(series, self._zone, first, first + times.FAR):
+        for original in times.originals(series, self._zone, first, self._horizon(first)):
             day = generated(series, original, self._zone)
             if day.id == event_id:
                 day.body = deepcopy({key: value for key, value in day.body.items() if key != "recurrence"})
                 return day
         return None
+
+    def _horizon(self, first: datetime) -> datetime:
+        return max(first, self._world.now()) + times.FAR
 
     def _check(self, body: Json) -> None:
         for label in ("start", "end"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -21,12 +21,12 @@ from functions.shared.errors import (
 )
 from functions.shared.meetings import Booked, CalendarChanges, LinkState, Meeting, MeetingChange, Span, meeting_id
 
-NO_CONFERENCE = "Invalid conference type value."
-"""Meet is not allowed in the domain, or the identity may not make links (Google Calendar API: conference data)."""
-
 CALENDARS_AT_ONCE = 50
 LONGEST_SPAN = timedelta(days=90)
 """Limits of freeBusy (Google Calendar API: freebusy.query)."""
+
+PAGE = "2500"
+"""The largest there is (Google Calendar API: events.list)."""
 
 _WITH_LINK = ("conferenceDataVersion", "1")
 
@@ -42,7 +42,7 @@ class GoogleCalendar:
         try:
             booked = self._insert(meeting, event_id, with_conference=True)
         except Refusal as refusal:
-            if refusal.message != NO_CONFERENCE:
+            if not _is_of_conference(refusal):
                 raise _refused(refusal) from refusal
             try:
                 booked = self._insert(meeting, event_id, with_conference=False)
@@ -105,7 +105,8 @@ class GoogleCalendar:
         return {email: None if spans is None else tuple(spans) for email, spans in found.items()}
 
     def away(self, email: str, span: Span) -> tuple[Span, ...] | None:
-        """As the person himself, where we can be him; else as the host, who may not see it."""
+        """As the person himself, where we can be him; else as the host, who sees it only where the calendar is shared
+        with him: to whom it shows when somebody is busy, it does not say why (Google Calendar API: accessRole)."""
         subject = email if self._rest.tokens.can_be(email) else ""
         query = [
             ("eventTypes", "outOfOffice"),
@@ -116,9 +117,12 @@ class GoogleCalendar:
         scopes = AWAY_SCOPES if subject else CALENDAR_SCOPES
         url = self._events("primary" if subject else email)
         try:
-            events = self._rest.call("GET", url, scopes, query=query, subject=subject).get("items") or []
+            pages = list(self._pages(url, query, scopes, subject))
         except (Refusal, MeetingsUnauthorized, MeetingsForbidden):
             return None
+        if any(page.get("accessRole") == "freeBusyReader" for page in pages):
+            return None
+        events = [event for page in pages for event in page.get("items") or []]
         found = [booked_from(event) for event in events if event.get("eventType") == "outOfOffice"]
         return tuple(Span(each.start, each.start + timedelta(minutes=each.minutes)) for each in found if each.start)
 
@@ -150,17 +154,21 @@ class GoogleCalendar:
         return booked_from(changed)
 
     def _listed(self, query: Query, *, is_all: bool) -> CalendarChanges:
-        booked: list[Booked] = []
+        pages = list(self._pages(self._events(), query, CALENDAR_SCOPES))
+        booked = [booked_from(event) for page in pages for event in page.get("items") or []]
+        # of a deleted day of a series nothing says whose it is
+        ours = tuple(each for each in booked if each.key or (each.series and each.is_cancelled))
+        return CalendarChanges(ours, str(pages[-1].get("nextSyncToken") or ""), is_all)
+
+    def _pages(self, url: str, query: Query, scopes: tuple[str, ...], subject: str = "") -> Iterator[Json]:
+        """All pages: one may hold less than asked for, or nothing, and not be the last (Google Calendar API:
+        events.list, maxResults)."""
         page: Query = []
         while True:
-            answer = self._rest.call(
-                "GET", self._events(), CALENDAR_SCOPES, query=[*query, ("maxResults", "2500"), *page]
-            )
-            booked += [booked_from(event) for event in answer.get("items") or []]
-            if "nextPageToken" not in answer:
-                # of a deleted day of a series nothing says whose it is
-                ours = tuple(each for each in booked if each.key or (each.series and each.is_cancelled))
-                return CalendarChanges(ours, str(answer.get("nextSyncToken") or ""), is_all)
+            answer = self._rest.call("GET", url, scopes, query=[*query, ("maxResults", PAGE), *page], subject=subject)
+            yield answer
+            if not answer.get("nextPageToken"):
+                return
             page = [("pageToken", str(answer["nextPageToken"]))]
 
     def _add_busy(self, emails: list[str], span: Span, found: dict[str, list[Span] | None]) -> None:
@@ -186,6 +194,12 @@ class GoogleCalendar:
 
     def _event(self, event_id: str) -> str:
         return f"{self._events()}/{quote(event_id, safe='')}"
+
+
+def _is_of_conference(refusal: Refusal) -> bool:
+    """Meet is not allowed in the domain, or the identity may not make links: "Invalid conference type value." (Google
+    Calendar API: conference data)."""
+    return refusal.status == 400 and "conference" in refusal.message.casefold()
 
 
 def _refused(refusal: Refusal) -> MeetingsError:

@@ -43,7 +43,7 @@ class GoogleMeet:
             records = list(self._pages("conferenceRecords", "conferenceRecords", [("filter", wanted)]))
             found = [self._conference(record) for record in records if _touches(record, span)]
         except Refusal as refusal:
-            raise MeetingsForbidden(f"Google Meet: {refusal}") from refusal
+            raise MeetingsForbidden(f"Google Meet: {refusal}; is the link one of `meetings.host`?") from refusal
         return tuple(sorted(found, key=lambda conference: conference.started_at))
 
     def _conference(self, record: Json) -> Conference:
@@ -85,12 +85,7 @@ def _recording(row: dict[str, Any]) -> Recording:
 
 
 def _moment(text: str) -> datetime:
-    """Google writes nanoseconds where it has them."""
-    head, dot, tail = text.replace("Z", "+00:00").partition(".")
-    if dot:
-        digits = tail[: next((place for place, sign in enumerate(tail) if not sign.isdigit()), len(tail))]
-        head += f".{digits[:6]}" + tail[len(digits) :]
-    return datetime.fromisoformat(head).astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _text(moment: datetime) -> str:

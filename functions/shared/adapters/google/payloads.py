@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -48,13 +47,15 @@ def conference_request(request_id: str) -> Json:
 
 
 def change_of(change: MeetingChange) -> Json:
-    """The body of a PATCH: what is not in it stays, but an array that is in it replaces the whole array."""
+    """The body of a PATCH: what is not in it stays, a day beside a new time too if it is not taken out, but an array
+    that is in it replaces the whole array (RFC 7396)."""
     body: Json = {}
     if change.title is not None:
         body["summary"] = change.title
     if change.start is not None:
         assert change.minutes is not None and change.zone is not None, "a time is whole"
-        body |= _times(change.start, change.minutes, change.zone)
+        times = _times(change.start, change.minutes, change.zone)
+        body |= {name: {"date": None, **moment} for name, moment in times.items()}
         if change.recurrence is not None and change.recurrence.days:
             body["recurrence"] = recurrence_lines(change.recurrence, change.start, change.zone)
     if change.attendees is not None:
@@ -100,17 +101,24 @@ def booked_from(event: Mapping[str, Any]) -> Booked:
 
 
 def recurrence_from(lines: Iterable[str], zone: str) -> Recurrence | None:
-    """None for a single event; a rule of another kind than ours has no days."""
-    rules, skips = [], set()
+    """None for a single event; a rule of another kind than ours has no days, nor has one with days added by hand."""
+    rules: list[dict[str, str]] = []
+    skips: set[date | None] = set()
+    is_ours = True
     for line in lines:
-        name, _, value = line.partition(":")
+        head, _, value = line.partition(":")
+        name, _, options = head.partition(";")
         if name == "RRULE":
             rules.append(dict(part.split("=", 1) for part in value.split(";") if "=" in part))
-        elif name.partition(";")[0] == "EXDATE":
-            skips |= {_day(text, zone) for text in value.split(",")}
-    if not rules:
+        elif name == "EXDATE":
+            origin = dict(part.split("=", 1) for part in options.split(";") if "=" in part).get("TZID", zone)
+            skips |= {_day(text, origin, zone) for text in value.split(",")}
+        else:
+            is_ours = False  # RDATE, EXRULE
+    if is_ours and not rules:
         return None
-    return Recurrence(_weekdays(rules), frozenset(filter(None, skips)))
+    days = _weekdays(rules) if is_ours else frozenset[int]()
+    return Recurrence(days, frozenset(filter(None, skips)))
 
 
 def _weekdays(rules: list[dict[str, str]]) -> frozenset[int]:
@@ -123,16 +131,17 @@ def _weekdays(rules: list[dict[str, str]]) -> frozenset[int]:
     return frozenset(DAYS.index(day) for day in days)
 
 
-def _day(text: str, zone: str) -> date | None:
-    """The day by the wall clock of the series."""
-    match = re.fullmatch(r"(\d{8})(?:T(\d{6})(Z?))?", text.strip())
-    if match is None:
+def _day(text: str, origin: str, zone: str) -> date | None:
+    """The day by the wall clock of the series, of a day, or a moment in UTC or by the clock of `origin`."""
+    text = text.strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
         return None
-    day = date.fromisoformat(match[1])
-    if not match[3] or not _zone(zone):
-        return day
-    clock = time(int(match[2][:2]), int(match[2][2:4]), int(match[2][4:]))
-    return datetime.combine(day, clock, UTC).astimezone(_zone(zone)).date()
+    there, here = moment.tzinfo or _zone(origin), _zone(zone)
+    if "T" in text and there and here:
+        moment = moment.replace(tzinfo=there).astimezone(here)
+    return moment.date()
 
 
 def _times(start: datetime, minutes: int, zone: ZoneInfo) -> Json:
@@ -150,12 +159,16 @@ def _local(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def _attendee(attendee: Attendee) -> Json:
-    """With his answer: a PATCH replaces the whole list, and nobody shall be asked again."""
+    """With all that stands of him: a PATCH replaces the whole list, and nobody shall be asked again."""
     body: Json = {"email": attendee.email, "responseStatus": attendee.answer.value}
     if attendee.name:
         body["displayName"] = attendee.name
     if attendee.comment:
         body["comment"] = attendee.comment
+    if attendee.is_optional:
+        body["optional"] = True
+    if attendee.companions:
+        body["additionalGuests"] = attendee.companions
     return body
 
 
@@ -163,7 +176,14 @@ def _attendee_from(body: Mapping[str, Any]) -> Attendee:
     answer = body.get("responseStatus") or Answer.NONE.value
     known = Answer(answer) if answer in {each.value for each in Answer} else Answer.NONE
     email = str(body.get("email") or "").casefold()
-    return Attendee(email, str(body.get("displayName") or ""), known, str(body.get("comment") or ""))
+    return Attendee(
+        email,
+        str(body.get("displayName") or ""),
+        known,
+        str(body.get("comment") or ""),
+        is_optional=body.get("optional") is True,
+        companions=int(body.get("additionalGuests") or 0),
+    )
 
 
 def _moment(given: Mapping[str, Any] | None) -> tuple[datetime | None, str]:
@@ -184,7 +204,7 @@ def _moment(given: Mapping[str, Any] | None) -> tuple[datetime | None, str]:
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.shared.adapters.google.config import GoogleConfig
-from functions.shared.errors import MeetingsError, MeetingsForbidden, MeetingsUnauthorized, MeetingsUnavailable
+from functions.shared.errors import MeetingsForbidden, MeetingsUnauthorized, MeetingsUnavailable
 
 if TYPE_CHECKING:
     import httpx
@@ -23,7 +23,21 @@ Query = Sequence[tuple[str, str]]
 
 _RATES = ("rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED")
 _LIMITS = ("quotaExceeded", "calendarUsageLimits", "dailyLimitExceeded")
-_FIELDS_OF_SCOPE = ("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT")
+
+_SCOPE = "the credential lacks a scope: grant all of docs/setup-google.md"
+_API_OFF = "switch on the Google Calendar API and the Google Meet API in the Cloud project"
+_REMEDIES = {
+    "insufficientPermissions": _SCOPE,
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": _SCOPE,
+    "accessNotConfigured": _API_OFF,
+    "SERVICE_DISABLED": _API_OFF,
+    "forbiddenForServiceAccounts": (
+        "a service account may invite nobody without domain-wide delegation: grant it, and set meetings.host"
+    ),
+    "forbidden": "an administrator of Google Workspace has to let `meetings.host` use Google Calendar and change it",
+    "forbiddenForNonOrganizer": "the event was moved to another calendar: move it back to that of `meetings.host`",
+}
+"""What would be right, by the reason of a refusal that stays (Google Calendar API: errors)."""
 
 
 @dataclass
@@ -95,9 +109,9 @@ class GoogleRest:
             if isinstance(answer, str):
                 failure = answer
                 continue
-            if answer.status_code < 300:
-                return _json(answer)
-            failure = self._failure(_refusal(answer))
+            failure = self._failure(answer)
+            if not failure:
+                return _json(answer) or {}
         raise MeetingsUnavailable(f"Google: {failure}", after=self.config.rate_wait)
 
     def call_made(self, method: str, url: str, scopes: tuple[str, ...], **request: Any) -> Json:
@@ -143,8 +157,12 @@ class GoogleRest:
         except httpx.RequestError as error:
             return type(error).__name__
 
-    def _failure(self, refusal: Refusal) -> str:
-        """What passes, in a word; raises what does not."""
+    def _failure(self, response: httpx.Response) -> str:
+        """What passes, in a word, "" for an answer; raises what does not."""
+        if response.status_code < 300:
+            # Something between us and Google spoke for it: whether the request was done nobody knows.
+            return "no JSON" if response.status_code != 204 and _json(response) is None else ""
+        refusal = _refusal(response)
         if refusal.reason in _LIMITS:
             raise MeetingsUnavailable(f"Google: {refusal.message}", after=self.config.quota_wait)
         if refusal.status < 500 and refusal.status not in (408, 429) and refusal.reason not in _RATES:
@@ -155,21 +173,13 @@ class GoogleRest:
 
 def _final(refusal: Refusal) -> Exception:
     """Errors that mean the same whatever was asked; the others are the caller's to understand."""
-    known: MeetingsError | None = None
-    if refusal.reason in _FIELDS_OF_SCOPE:
-        known = MeetingsForbidden("the credential lacks a scope: grant all of docs/setup-google.md")
-    elif refusal.reason == "forbiddenForServiceAccounts":
-        known = MeetingsForbidden(
-            "a service account may invite nobody without domain-wide delegation: grant it, and set meetings.host"
-        )
-    elif refusal.reason in ("accessNotConfigured", "SERVICE_DISABLED"):
-        known = MeetingsForbidden("switch on the Google Calendar API and the Google Meet API in the Cloud project")
-    return known or refusal
+    remedy = _REMEDIES.get(refusal.reason)
+    return MeetingsForbidden(f"Google: {refusal}; {remedy}") if remedy else refusal
 
 
 def _refusal(response: httpx.Response) -> Refusal:
     """Calendar names the reason in `errors`, a missing scope and Meet in `details` or `status`."""
-    error = _json(response).get("error")
+    error = (_json(response) or {}).get("error")
     if not isinstance(error, Mapping):
         return Refusal(response.status_code, "", f"HTTP {response.status_code}")
     details = [each for each in error.get("details") or [] if isinstance(each, Mapping) and each.get("reason")]
@@ -179,9 +189,10 @@ def _refusal(response: httpx.Response) -> Refusal:
     return Refusal(response.status_code, reason, str(error.get("message") or ""))
 
 
-def _json(response: httpx.Response) -> Json:
+def _json(response: httpx.Response) -> Json | None:
+    """The object that an answer holds, if it holds one."""
     try:
-        body = json.loads(response.content) if response.content else {}
+        body = json.loads(response.content)
     except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return None
+    return body if isinstance(body, dict) else None

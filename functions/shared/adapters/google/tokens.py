@@ -21,6 +21,9 @@ SECRET_AGE = timedelta(minutes=5)
 EARLY = timedelta(minutes=4)
 """A token (it lives an hour) is renewed so long before its end, as Google's own library does."""
 
+_SESSION = ("invalid_rapt", "rapt_required")
+"""Subtypes of invalid_grant where the firm demands a new sign-in (google-auth: reauth)."""
+
 _PASSING = ("internal_failure", "server_error", "temporarily_unavailable")
 
 
@@ -80,12 +83,18 @@ class GoogleTokens:
                 answer = _json(response)
                 if response.status_code == 200 and isinstance(answer.get("access_token"), str):
                     return answer["access_token"], now + timedelta(seconds=int(answer.get("expires_in") or 3600))
-                failure = str(answer.get("error") or response.status_code)
-                if response.status_code < 500 and response.status_code not in (408, 429) and failure not in _PASSING:
-                    raise MeetingsUnauthorized(_explained(identity, failure, str(answer.get("error_description", ""))))
+                failure = str(answer.get("error") or f"HTTP {response.status_code}")
+                if _is_final(response, failure):
+                    raise MeetingsUnauthorized(_explained(identity, answer))
             if attempt < self._config.attempts:
                 self._clock.sleep(self._config.backoff(attempt))
         raise MeetingsUnavailable(f"the token endpoint of Google: {failure}", after=self._config.rate_wait)
+
+
+def _is_final(response: httpx.Response, error: str) -> bool:
+    """Google itself says no. What has no `error` in it, as the page of a proxy, is not its answer."""
+    is_passing = response.status_code >= 500 or response.status_code in (408, 429) or error in _PASSING
+    return not is_passing and bool(_json(response).get("error"))
 
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:
@@ -96,13 +105,22 @@ def _json(response: httpx.Response) -> Mapping[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _explained(identity: Identity, error: str, description: str) -> str:
+def _explained(identity: Identity, answer: Mapping[str, Any]) -> str:
     """What is wrong, and what would be right (Google Identity: errors of the token endpoint)."""
-    remedy = _of_consent(error) if isinstance(identity, Consent) else _of_service_account(error, description)
+    error, description = str(answer["error"]), str(answer.get("error_description") or "")
+    if isinstance(identity, Consent):
+        remedy = _of_consent(error, str(answer.get("error_subtype") or ""))
+    else:
+        remedy = _of_service_account(error, description)
     return f"Google gives no token ({error}: {description or 'no description'}): {remedy}"
 
 
-def _of_consent(error: str) -> str:
+def _of_consent(error: str, subtype: str) -> str:
+    if subtype in _SESSION:
+        return (
+            "the firm's Google Cloud session control ends consents: an administrator has to exempt trusted apps and"
+            f" trust this one; then consent again, and `conveyor secrets set {OAUTH}`"
+        )
     if error == "invalid_grant":
         return (
             f"the refresh token has ended; if the consent screen is External and in Testing, it ends after 7 days:"
