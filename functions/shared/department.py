@@ -191,8 +191,9 @@ class Department:
     (custom field `answer_field`) by key; `origin_field` is the custom field with the address of the card a copy comes
     from; 0 where the account has none. `head` and `marketing` are user ids, None where nobody is named. `country` (ISO
     3166) is where phones without a country code are from. `names` is what people call things: stages by their place
-    (`exchange.qualified`), loss reasons by `reason.<key>`, answers by `answer.<key>`. `meetings` None: it has
-    none.
+    (`exchange.qualified`), loss reasons by `reason.<key>`, answers by `answer.<key>`, pipelines by `pipeline.<role>`,
+    fields by `field.<key>`; where people have renamed a thing, `file:<the same key>` is what department.yaml calls it.
+    `meetings` None: it has none.
     """
 
     version: int

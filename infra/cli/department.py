@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from functions.shared.clock import SystemClock
 from functions.shared.errors import AmbiguousWrite, DepartmentInvalid, Finding
-from infra.cli.records import Endpoint, TableName, explained, open_records
+from infra.cli.places import BaseUrl, Given, HookToken, HookUrl, TableOrNone, Token, locate
+from infra.cli.records import Endpoint, explained, open_records
+from infra.cli.stacks import StackName
+from infra.department.apply import STEPS, Report, silent
 from infra.department.file import DepartmentFile, load
 from infra.department.meetings import Meetings
 from infra.department.meetings_story import days_at
@@ -23,12 +28,6 @@ INVALID = 2
 """Exit code for a file that has to be corrected; 1 is for everything else that went wrong."""
 
 File = Annotated[Path, typer.Argument(help="The department, see department.example.yaml.", metavar="FILE")]
-
-
-def _hooks_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")) or "/hooks/" not in value or "<" in value:
-        raise typer.BadParameter("give https://<host>/hooks/<token>, the output HookUrl with your token in its place")
-    return value
 
 
 def check(file: File) -> None:
@@ -42,17 +41,12 @@ def check(file: File) -> None:
 def apply(
     file: File,
     *,
-    base_url: Annotated[str, typer.Option(envvar="AMOCRM_BASE_URL", help="https://<account>.amocrm.ru")],
-    token: Annotated[str, typer.Option(envvar="AMOCRM_TOKEN", help="An administrator's token.")],
-    hook_url: Annotated[
-        str,
-        typer.Option(
-            callback=_hooks_url,
-            help="Where amoCRM's webhooks arrive, https://<host>/hooks/<token>: output HookUrl with your token in its "
-            "place; /leads, /stages and /clients are put behind it, and /tasks where there are meetings.",
-        ),
-    ],
-    table: TableName,
+    stack: StackName = None,
+    base_url: BaseUrl = None,
+    token: Token = None,
+    hook_url: HookUrl = None,
+    hook_token: HookToken = None,
+    table: TableOrNone = None,
     endpoint: Endpoint = None,
 ) -> None:
     """Bring amoCRM and the table to what FILE says; what is there already stays. Safe to repeat."""
@@ -60,14 +54,31 @@ def apply(
     from infra.department.apply import apply as apply_department
 
     with explained_file():
-        clock, records = SystemClock(), open_records(table, endpoint)
-        client = open_client(base_url, token, clock)
+        department = load(file)
+        given = Given(stack, base_url, token, table, hook_url, hook_token, endpoint)
+        place = locate(department, file, given, with_hooks=True)
+        clock, records = SystemClock(), open_records(place.table, endpoint)
+        client = open_client(place.base_url, place.token, clock)
         stores = records.departments, records.waiting_room, records.books
-        applied = apply_department(load(file), client, *stores, hook_url, clock.now())
+        with progress(STEPS) as report:
+            applied = apply_department(department, client, *stores, str(place.hooks), clock.now(), report)
         for change in applied.changes:
             print(change)
         print(f"Department «{applied.department.name}» is in force as version {applied.department.version}.")
         print_notices(applied.notices)
+
+
+@contextmanager
+def progress(steps: int) -> Iterator[Report]:
+    """A bar on stderr that says what is being done; silent where nobody watches."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield silent
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=steps)
+        yield lambda step: bar.update(task, description=step, advance=1)
 
 
 def _print_summary(file: DepartmentFile) -> None:

@@ -59,21 +59,21 @@ def doctor(
     if department.meetings is None:
         console.print("This department has no `meetings:` in department.yaml: nothing to check.")
         return
-    provider = _provider(department.meetings, Runtime(aws=aws), table, secrets, google)
+    provider = provider_of(department.meetings, Runtime(aws=aws), table, secrets, google)
     meetings = Meetings(records)
     states = meetings.of(meetings.standups())
     checks = list(examine(department, department.meetings, provider, states, datetime.now(UTC)))
     for check in checks:
-        console.print(_line(check))
+        console.print(line_of(check))
     if any(check.is_right is False for check in checks):
         raise typer.Exit(1)
 
 
-def _line(check: Check) -> str:
+def line_of(check: Check) -> str:
     return f"{_MARKS[check.is_right]} {check.name}: {check.words}"
 
 
-def _provider(plan: MeetingPlan, runtime: Runtime, table: str, secrets: str, google: str | None) -> MeetingProvider:
+def provider_of(plan: MeetingPlan, runtime: Runtime, table: str, secrets: str, google: str | None) -> MeetingProvider:
     if plan.provider is Provider.TELEMOST:
         settings = Settings(table, "", "", "", "", secrets)
         return build_telemost(settings, runtime)

@@ -11,6 +11,7 @@ from functions.aftercare_triggers.rules.reading import lookback_of, wakes_of
 from functions.shared.adapters.dynamodb.rule_book import RuleBookStore
 from functions.shared.care import RuleBook
 from infra.department.care import Care
+from infra.department.changes import Change, Mark
 
 _OF_THE_BOOK = ("version", "effective_from")
 """What a rule has only there."""
@@ -21,13 +22,20 @@ def publish(care: Care, books: RuleBookStore, now: datetime) -> list[str]:
     unchanged rule keeps its version. All clients are looked at again within the next ticks of the functions. Raises
     Contended."""
     current = books.current()
-    if not (current.version or care.rules or care.feeds):
+    book = next_book(care, current, now)
+    if book is None:
         return []
-    book = book_of(care, current, now)
     stored = books.publish(book)
-    if stored.version == current.version:
-        return []
-    return [*changes(current, book), f"published version {stored.version} of the rules of aftercare"]
+    told = (change.done for change in changes(current, book))
+    return [*told, f"published version {stored.version} of the rules of aftercare"]
+
+
+def next_book(care: Care, current: RuleBook, now: datetime) -> RuleBook | None:
+    """The book that is to follow on the current one, None if that one stands."""
+    if not (current.version or care.rules or care.feeds):
+        return None
+    book = book_of(care, current, now)
+    return None if book == current else book
 
 
 def book_of(care: Care, current: RuleBook, now: datetime) -> RuleBook:
@@ -45,15 +53,17 @@ def book_of(care: Care, current: RuleBook, now: datetime) -> RuleBook:
     )
 
 
-def changes(before: RuleBook, after: RuleBook) -> Iterator[str]:
+def changes(before: RuleBook, after: RuleBook) -> Iterator[Change]:
     """Of the rules, in words."""
     old, new = ({rule["id"]: rule["version"] for rule in book.rules} for book in (before, after))
     for name, version in new.items():
         if name not in old:
-            yield f"new rule {name}"
+            yield Change(Mark.NEW, f"rule {name}", f"new rule {name}")
         elif version != old[name]:
-            yield f"changed rule {name}, now version {version}"
-    yield from (f"removed rule {name}: people keep its open tasks" for name in old if name not in new)
+            words = f"rule {name}, now version {version}"
+            yield Change(Mark.CHANGED, words, f"changed {words}")
+    for name in old.keys() - new.keys():
+        yield Change(Mark.GONE, f"rule {name}", f"removed rule {name}: people keep its open tasks")
 
 
 def _versioned(rule: Mapping[str, Any], standing: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,14 @@ class DepartmentFile:
         return {self.answer_field: "select", self.origin_field: "url", **(calls.fields if calls else {})}
 
     @property
+    def field_names(self) -> dict[str, str]:
+        """The names of `fields` by what they are for."""
+        calls = self.meetings.calls if self.meetings else None
+        named = {"link": calls.link_field, "zone": calls.zone_field, "moment": calls.field} if calls else {}
+        of_calls = {key: name for key, name in named.items() if name is not None}
+        return {"answer": self.answer_field, "origin": self.origin_field, **of_calls}
+
+    @property
     def answers(self) -> dict[str, str]:
         """What the field `answer_field` may say: names by key."""
         return {key: self._worded(ru, en) for key, ru, en in ANSWERS}
@@ -68,9 +77,12 @@ class DepartmentFile:
     @property
     def names(self) -> dict[str, str]:
         """What people call things, see Department.names."""
+        pipelines = {f"pipeline.{plan.role}": plan.name for plan in self.pipelines}
+        fields = {f"field.{key}": name for key, name in self.field_names.items()}
         stages = {str(Place(plan.role, stage.key)): stage.name for plan in self.pipelines for stage in plan.stages}
         reasons = {f"reason.{key}": name for key, name in self.loss_reasons.items()}
-        return stages | reasons | {f"answer.{key}": name for key, name in self.answers.items()}
+        answers = {f"answer.{key}": name for key, name in self.answers.items()}
+        return pipelines | stages | reasons | fields | answers
 
     @property
     def country(self) -> str:
@@ -191,7 +203,27 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise DepartmentInvalid([Finding(path.name, None, "is not UTF-8", "save the file as UTF-8 text")]) from error
+        raise DepartmentInvalid([Finding(path.name, *_encoding_of(path.read_bytes()))]) from error
     except OSError as error:
         remedy = "copy department.example.yaml and fill it in"
         raise DepartmentInvalid([Finding(path.name, None, str(error.strerror), remedy)]) from error
+
+
+def _encoding_of(content: bytes) -> tuple[int | None, str, str]:
+    """(line, value, remedy) for a text that is not UTF-8; Windows editors save Russian as CP1251 or UTF-16."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None, "is UTF-16", "save it as UTF-8: in Notepad «Save as», Encoding: UTF-8"
+    number, line = next((at, line) for at, line in enumerate(content.splitlines(), start=1) if not _is_utf8(line))
+    text = line.decode("cp1251", errors="ignore")
+    if re.search("[а-яё]{2}", text, re.IGNORECASE):
+        remedy = "save it as UTF-8: in Notepad «Save as», Encoding: UTF-8; or `iconv -f cp1251 -t utf-8`"
+        return number, f"is not UTF-8 but Windows-1251 (CP1251), as in {text.strip()!r}", remedy
+    return number, "is not UTF-8", "save the file as UTF-8 text"
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from functions.shared.department import Place
 from functions.shared.errors import Finding
 from functions.shared.meeting_plan import MEETING_TASK, ClientCalls, MeetingPlan, StageCall
 from infra.department.directory import Directory
 from infra.department.file import DepartmentFile
+from infra.department.match import Match
 from infra.department.meetings import Calls
 from infra.department.suggest import nearest
 
@@ -25,7 +27,7 @@ def unknown_task_type(file: DepartmentFile, directory: Directory) -> Iterator[Fi
         yield Finding(".".join(_TASK_TYPE), file.document.line(_TASK_TYPE), value, remedy)
 
 
-def plan_of(file: DepartmentFile, directory: Directory) -> MeetingPlan | None:
+def plan_of(file: DepartmentFile, directory: Directory, matched: Match) -> MeetingPlan | None:
     """Of an account that has everything the file asks for."""
     meetings = file.meetings
     if meetings is None:
@@ -34,31 +36,27 @@ def plan_of(file: DepartmentFile, directory: Directory) -> MeetingPlan | None:
         provider=meetings.provider,
         host=meetings.host,
         standups=meetings.standups,
-        client_calls=_client_calls(meetings.calls, file, directory) if meetings.calls else None,
+        client_calls=_client_calls(meetings.calls, directory, matched) if meetings.calls else None,
         holidays=meetings.holidays,
         out_of_office=meetings.out_of_office,
     )
 
 
-def _client_calls(calls: Calls, file: DepartmentFile, directory: Directory) -> ClientCalls:
-    def field_id(name: str | None) -> int:
-        return directory.fields[name.casefold()].id if name else 0
+def _client_calls(calls: Calls, directory: Directory, matched: Match) -> ClientCalls:
+    def field_id(key: str) -> int:
+        return matched.fields[key].id if key in matched.fields else 0
 
     own_type = directory.task_type(calls.task_type) if calls.is_own_type else None
     return ClientCalls(
         minutes=calls.minutes,
         is_recorded=calls.is_recorded,
         task_type=own_type or MEETING_TASK,
-        link_field=field_id(calls.link_field),
-        zone_field=field_id(calls.zone_field),
-        stage=StageCall(_ids(calls, file, directory), field_id(calls.field)) if calls.place else None,
+        link_field=field_id("link"),
+        zone_field=field_id("zone"),
+        stage=StageCall(_ids(calls.place, matched), field_id("moment")) if calls.place else None,
     )
 
 
-def _ids(calls: Calls, file: DepartmentFile, directory: Directory) -> tuple[int, int]:
+def _ids(place: Place, matched: Match) -> tuple[int, int]:
     """(pipeline id, status id) of the place of the calls."""
-    assert calls.place is not None, "only such calls have a stage"
-    plan = next(plan for plan in file.pipelines if plan.role == calls.place.role)
-    stage = next(stage for stage in plan.stages if stage.key == calls.place.stage)
-    pipeline = directory.pipelines[plan.name.casefold()]
-    return pipeline.id, pipeline.stages[stage.name.casefold()]
+    return matched.pipelines[place.role].id, matched.ids[str(place)]

@@ -7,31 +7,39 @@ from collections.abc import Iterator
 from functions.shared.crm import User
 from functions.shared.department import Department, FirstAnswer, Member, Pipeline, Team
 from functions.shared.errors import DepartmentInvalid, Finding
-from infra.department.directory import CrmPipeline, Directory
+from infra.department.directory import Directory, not_admin
 from infra.department.file import DepartmentFile
+from infra.department.match import Match, match
 from infra.department.meetings_resolve import plan_of, unknown_task_type
 from infra.department.plan import PipelinePlan
 from infra.department.preset import MODELS
 from infra.department.schema import MemberSpec, TeamSpec
 from infra.department.suggest import nearest
 
+PIPELINES_AT_MOST = 50
+"""In an account (amoCRM API: limits)."""
 
-def check_account(file: DepartmentFile, directory: Directory) -> list[Finding]:
-    """Is this the file's account, is everybody a user of it, does it have the task type that the file names, and does
-    nothing else bear the name of a field that Conveyor needs? Returns notices; raises DepartmentInvalid."""
-    findings = list(_wrong(file, directory))
+
+def check_account(file: DepartmentFile, directory: Directory, known: Department | None = None) -> list[Finding]:
+    """Is this the file's account, is everybody a user of it, does it have the task type that the file names and room
+    for our pipelines, and does nothing else bear the name of a field that Conveyor needs? Returns notices; raises
+    DepartmentInvalid, and NotConfigured where the token may not set an account up."""
+    if not directory.is_admin:
+        raise not_admin()
+    findings = list(wrong(file, directory, match(file, directory, known)))
     if findings:
         raise DepartmentInvalid(findings)
     return list(_unable(file, directory))
 
 
-def resolve(file: DepartmentFile, directory: Directory) -> Department:
-    """The department with amoCRM's ids, as version 0. Raises DepartmentInvalid for whatever amoCRM does not have."""
-    findings = [*_wrong(file, directory), *_missing(file, directory)]
+def resolve(file: DepartmentFile, directory: Directory, known: Department | None = None) -> Department:
+    """The department with amoCRM's ids, as version 0. `known` is the one in force, by whose ids renamed things are
+    found again. Raises DepartmentInvalid for whatever amoCRM does not have."""
+    matched = match(file, directory, known)
+    findings = [*wrong(file, directory, matched), *_missing(file, matched)]
     if findings:
         raise DepartmentInvalid(findings)
     spec = file.spec
-    answer_field = directory.fields[file.answer_field.casefold()]
     return Department(
         version=0,
         name=spec.department,
@@ -44,30 +52,31 @@ def resolve(file: DepartmentFile, directory: Directory) -> Department:
             _team(file, directory, name, team, levels)
             for (name, team), levels in zip(spec.teams.items(), MODELS[spec.model], strict=True)
         ),
-        pipelines=tuple(_pipeline(plan, directory.pipelines[plan.name.casefold()]) for plan in file.pipelines),
+        pipelines=tuple(_pipeline(plan, matched) for plan in file.pipelines),
         channel_rules=file.channel_rules,
         distributes=frozenset(spec.distribute.pipelines),
-        loss_reasons={key: directory.loss_reasons[name.casefold()] for key, name in file.loss_reasons.items()},
+        loss_reasons=matched.below("reason"),
         routes=file.routes,
         refunds=frozenset(spec.refunds),
         hop_limit=spec.hop_limit,
-        answers={key: answer_field.choices[name.casefold()] for key, name in file.answers.items()},
-        answer_field=answer_field.id,
-        origin_field=directory.fields[file.origin_field.casefold()].id,
+        answers=matched.below("answer"),
+        answer_field=matched.fields["answer"].id,
+        origin_field=matched.fields["origin"].id,
         head=directory.users[spec.head].id if spec.head else None,
         marketing=directory.users[spec.marketing].id if spec.marketing else None,
         merging=file.merging,
         country=file.country,
-        names=file.names,
-        meetings=plan_of(file, directory),
+        names=dict(matched.names),
+        meetings=plan_of(file, directory, matched),
     )
 
 
-def _wrong(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
+def wrong(file: DepartmentFile, directory: Directory, matched: Match) -> Iterator[Finding]:
     """What only people can put right."""
     yield from _wrong_account(file, directory)
     yield from _strangers(file, directory)
-    yield from _other_fields(file, directory)
+    yield from _no_room(file, directory, matched)
+    yield from _other_fields(file, matched)
     yield from unknown_task_type(file, directory)
 
 
@@ -87,10 +96,19 @@ def _strangers(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
             yield Finding("users", line, f"{email!r} is no user of {directory.subdomain}", remedy)
 
 
-def _other_fields(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
-    for name, kind in file.fields.items():
-        found = directory.fields.get(name.casefold())
-        if found is not None and found.kind != kind:
+def _no_room(file: DepartmentFile, directory: Directory, matched: Match) -> Iterator[Finding]:
+    missing = [plan.name for plan in file.pipelines if plan.role not in matched.pipelines]
+    there = len(directory.all_pipelines)
+    if missing and there + len(missing) > PIPELINES_AT_MOST:
+        value = f"{there} are there, and {', '.join(f'«{name}»' for name in missing)} would be more than"
+        remedy = "delete some that nobody needs in amoCRM, or name existing ones under `pipelines:` in department.yaml"
+        yield Finding("pipelines", None, f"{value} the {PIPELINES_AT_MOST} that an account may have", remedy)
+
+
+def _other_fields(file: DepartmentFile, matched: Match) -> Iterator[Finding]:
+    for key, found in matched.fields.items():
+        kind = file.fields[file.field_names[key]]
+        if found.kind != kind:
             remedy = f"rename or delete this field of leads in amoCRM: apply makes one of type {kind}"
             yield Finding("custom fields", None, f"{found.name!r} is of type {found.kind}", remedy)
 
@@ -107,26 +125,25 @@ def _unable(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
             yield Finding("users", line, f"{email!r} may not edit leads in amoCRM", remedy)
 
 
-def _missing(file: DepartmentFile, directory: Directory) -> Iterator[Finding]:
+def _missing(file: DepartmentFile, matched: Match) -> Iterator[Finding]:
     remedy = "`conveyor apply` creates it"
     for plan in file.pipelines:
-        pipeline = directory.pipelines.get(plan.name.casefold())
-        if pipeline is None:
+        if plan.role not in matched.pipelines:
             yield Finding("pipelines", None, f"{plan.name!r} is not in amoCRM", remedy)
             continue
         for stage in plan.stages:
-            if stage.name.casefold() not in pipeline.stages:
+            if f"{plan.role}.{stage.key}" not in matched.ids:
                 yield Finding("pipelines", None, f"stage {stage.name!r} is not in {plan.name!r}", remedy)
-    for name in file.loss_reasons.values():
-        if name.casefold() not in directory.loss_reasons:
+    for key, name in file.loss_reasons.items():
+        if f"reason.{key}" not in matched.ids:
             yield Finding("loss reasons", None, f"{name!r} is not in amoCRM", remedy)
-    for name in file.fields:
-        if name.casefold() not in directory.fields:
+    for key, name in file.field_names.items():
+        if key not in matched.fields:
             yield Finding("custom fields", None, f"{name!r} is not in amoCRM", remedy)
-    answer_field = directory.fields.get(file.answer_field.casefold())
+    answer_field = matched.fields.get("answer")
     if answer_field and answer_field.kind == file.fields[file.answer_field]:
-        for name in file.answers.values():
-            if name.casefold() not in answer_field.choices:
+        for key, name in file.answers.items():
+            if f"answer.{key}" not in matched.ids:
                 yield Finding("custom fields", None, f"{file.answer_field!r} cannot be {name!r}", remedy)
 
 
@@ -161,8 +178,8 @@ def _member(file: DepartmentFile, team: TeamSpec, member: MemberSpec, user: User
     )
 
 
-def _pipeline(plan: PipelinePlan, found: CrmPipeline) -> Pipeline:
-    stages = {stage.key: found.stages[stage.name.casefold()] for stage in plan.stages}
+def _pipeline(plan: PipelinePlan, matched: Match) -> Pipeline:
+    found, stages = matched.pipelines[plan.role], matched.below(plan.role)
     return Pipeline(
         role=plan.role,
         id=found.id,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from functions.shared.adapters.amocrm.client import AmoCrmClient
+from functions.shared.errors import AmoCrmForbidden, NotConfigured
+from infra.department.changes import Change, Mark, Request, Work, same
 from infra.department.file import DepartmentFile
+
+Hook = Mapping[str, Any]
+"""A webhook as amoCRM shows it."""
 
 LEADS_HOOK = ("add_lead", "add_unsorted", "delete_unsorted", "delete_lead", "restore_lead")
 """What the leads hook is told. Not `update_lead`: each write of ours would come back."""
@@ -50,35 +55,60 @@ def hooks_base(url: str) -> str:
     return base
 
 
-def webhooks(file: DepartmentFile, client: AmoCrmClient, base: str) -> Iterator[str]:
-    """Bring the account's webhooks below `base` to what the department needs; one sentence for each change."""
+def read_hooks(client: AmoCrmClient, base: str) -> dict[str, Hook]:
+    """The account's webhooks below `base`, by the end of their address. Raises NotConfigured where the account may have
+    none."""
+    try:
+        found = {name: _hook(client, f"{base}/{name}") for name in (*HOOKS, *HOOKS_OF_MEETINGS)}
+    except AmoCrmForbidden as error:
+        raise no_hooks() from error
+    return {name: hook for name, hook in found.items() if hook is not None}
+
+
+def no_hooks() -> NotConfigured:
+    """Managing and using webhooks is a matter of the tariff (amoCRM API: webhooks)."""
+    remedy = "amoCRM has them from «Расширенный» on, Kommo from Advanced; change it (Settings, Billing) and repeat this"
+    return NotConfigured(f"the account's tariff has no webhooks: {remedy}")
+
+
+def webhooks(file: DepartmentFile, found: Mapping[str, Hook], base: str) -> Iterator[Work]:
+    """What brings the webhooks below `base`, of which these are there, to what the department needs."""
     hooks = hooks_of(file)
-    for name in HOOKS_OF_MEETINGS.keys() - hooks.keys():
-        yield from _removed(client, name, f"{base}/{name}")
+    for name in found.keys() - hooks.keys():
+        told = Change(Mark.GONE, f"webhook /{name}", f"removed the webhook for {name}")
+        yield Work((told,), (_deletion(f"{base}/{name}"),))
     for name, settings in hooks.items():
-        yield from _renewed(client, name, f"{base}/{name}", settings)
+        yield _renewed(name, f"{base}/{name}", settings, found.get(name))
 
 
-def _renewed(client: AmoCrmClient, name: str, destination: str, settings: tuple[str, ...]) -> Iterator[str]:
+def _renewed(name: str, destination: str, settings: tuple[str, ...], found: Hook | None) -> Work:
     """Whether a POST on an existing URL adds to its settings or replaces them is not documented, and no call switches
     a disabled hook on again: so a hook that is not right is removed and made anew."""
-    found = _hook(client, destination)
-    if found and not found.get("disabled") and set(found["settings"]) == set(settings):
-        return
-    if found:
-        client.write("DELETE", "webhooks", {"destination": destination})
-    client.write("POST", "webhooks", {"destination": destination, "settings": list(settings)})
-    yield f"{'renewed' if found else 'created'} the webhook for {name}"
+    making = Request("POST", "webhooks", {"destination": destination, "settings": list(settings)})
+    if found is None:
+        told = Change(Mark.NEW, f"webhook /{name}: {' '.join(settings)}", f"created the webhook for {name}")
+        return Work((told,), (making,))
+    wrong = fault(found, settings)
+    if not wrong:
+        return same(f"webhook /{name}")
+    told = Change(Mark.CHANGED, f"webhook /{name}: {wrong}", f"renewed the webhook for {name}")
+    return Work((told,), (_deletion(destination), making))
 
 
-def _removed(client: AmoCrmClient, name: str, destination: str) -> Iterator[str]:
-    """Of a department that has no meetings any more."""
-    if _hook(client, destination):
-        client.write("DELETE", "webhooks", {"destination": destination})
-        yield f"removed the webhook for {name}"
+def fault(hook: Hook, settings: tuple[str, ...]) -> str:
+    """What is wrong with a hook that is there, empty if nothing is."""
+    if hook.get("disabled"):
+        return "amoCRM has switched it off"
+    lacks, hears = set(settings) - set(hook["settings"]), set(hook["settings"]) - set(settings)
+    told = {"is not told of": lacks, "is told besides of": hears}
+    return ", ".join(f"{words} {' '.join(sorted(events))}" for words, events in told.items() if events)
 
 
-def _hook(client: AmoCrmClient, destination: str) -> dict[str, Any] | None:
+def _deletion(destination: str) -> Request:
+    return Request("DELETE", "webhooks", {"destination": destination})
+
+
+def _hook(client: AmoCrmClient, destination: str) -> Hook | None:
     """The embedded key is `webhooks`, `hooks` was seen too; a filter that amoCRM ignores returns other hooks."""
     body = client.get("webhooks", [("filter[destination]", destination)]) or {}
     embedded = body.get("_embedded", {})

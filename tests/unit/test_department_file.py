@@ -275,7 +275,8 @@ class TestInvalidFiles:
     def test_a_file_of_another_encoding_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "department.yaml"
         path.write_bytes(MINIMAL.encode("cp1251"))
-        with pytest.raises(DepartmentInvalid, match=r"department\.yaml: is not UTF-8 — save the file as UTF-8 text"):
+        said = r"line 1: department\.yaml: is not UTF-8 but Windows-1251 \(CP1251\), as in 'department: Окна Плюс'"
+        with pytest.raises(DepartmentInvalid, match=said):
             load(path)
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
